@@ -1,0 +1,3 @@
+"""Explore the design of hardware accelerators."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,42 @@
+"""Every error this package raises on purpose.
+
+DseError
+├── FileError        a declarative file is wrong: which file, which line and key, and why
+├── DesignError      a design does not belong to its space, or a space holds no valid design
+├── WorkloadError    a network cannot be read or described
+├── SimulatorError   the simulator itself failed (an infeasible design is a result, not an error)
+├── LogError         the trial log cannot be trusted, or belongs to another problem
+└── OptionError      an option, a metric or a plug-in name that does not exist or does not fit
+"""
+
+
+class DseError(Exception):
+    """Base class. The command line prints the message and `hint` and exits 2, without a traceback."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class FileError(DseError):
+    """A declarative file is wrong."""
+
+
+class DesignError(DseError):
+    """A design does not belong to its space, or a space holds no valid design."""
+
+
+class WorkloadError(DseError):
+    """A network cannot be read or described."""
+
+
+class SimulatorError(DseError):
+    """The simulator itself failed."""
+
+
+class LogError(DseError):
+    """The trial log cannot be trusted, or belongs to another problem."""
+
+
+class OptionError(DseError):
+    """An option, a metric or a plug-in name that does not exist or does not fit."""

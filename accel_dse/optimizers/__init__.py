@@ -1,0 +1,1 @@
+"""Optimizers: trials -> designs. One method in a file."""

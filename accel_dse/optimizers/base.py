@@ -1,0 +1,44 @@
+"""What every optimizer is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from accel_dse.problem import Problem
+from accel_dse.trial import Design, Trial
+
+
+@dataclass(kw_only=True)
+class Optimizer(ABC):
+    """Proposes designs from the trials it was told.
+
+    The proposals depend on `problem`, the options, `seed`, `trials` and `pending`, and on nothing
+    else. `ask` therefore changes nothing, and a new optimizer that is told the log goes on
+    exactly where the old one stopped. A subclass adds options (keyword-only fields) and `ask`.
+
+    Attributes:
+        problem: what is searched for.
+        seed: fixes every random choice.
+        trials: what is known, in order.
+        pending: designs being simulated right now.
+    """
+
+    problem: Problem
+    seed: int = 0
+    trials: list[Trial] = field(default_factory=list, init=False, repr=False)
+    pending: list[Design] = field(default_factory=list, init=False, repr=False)
+
+    @abstractmethod
+    def ask(self, n: int) -> list[Design]:
+        """Proposes `n` designs from the problem's space, best guess first."""
+
+    def tell(self, trials: Sequence[Trial], pending: Sequence[Design] = ()) -> None:
+        """Adds `trials`, whatever their outcome, to what is known, and replaces `pending`."""
+        self.trials.extend(trials)
+        self.pending = list(pending)
+
+    def rng(self) -> np.random.Generator:
+        """A generator fixed by the seed and by how much is known."""
+        return np.random.default_rng([self.seed, len(self.trials), len(self.pending)])

@@ -1,0 +1,1 @@
+"""Showing a log: tables and figures."""

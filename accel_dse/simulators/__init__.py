@@ -1,0 +1,1 @@
+"""Simulators: `(workload, n designs) -> n metrics`, each feasible or infeasible with a reason."""

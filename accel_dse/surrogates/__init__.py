@@ -1,0 +1,1 @@
+"""Surrogates: dataset -> cheap predictor."""

@@ -1,0 +1,1 @@
+"""Where workloads come from: the zoo, and files of other tools."""

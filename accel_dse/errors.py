@@ -5,6 +5,7 @@ DseError
 ├── DesignError      a design does not belong to its space, or a space holds no valid design
 ├── WorkloadError    a network cannot be read or described
 ├── SimulatorError   the simulator itself failed (an infeasible design is a result, not an error)
+│   └── SimulatorTimeout  it did not answer in time
 ├── LogError         the trial log cannot be trusted, or belongs to another problem
 └── OptionError      an option, a metric or a plug-in name that does not exist or does not fit
 """
@@ -32,6 +33,10 @@ class WorkloadError(DseError):
 
 class SimulatorError(DseError):
     """The simulator itself failed."""
+
+
+class SimulatorTimeout(SimulatorError):
+    """The simulator did not answer in time."""
 
 
 class LogError(DseError):

@@ -2,15 +2,34 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse.errors import SimulatorError
 from accel_dse.metrics import Metrics
 from accel_dse.workload import Workload
 
 Columns = Mapping[str, NDArray[Any]]
 """`n` designs by column: parameter name -> array of shape `(n,)`, or `(n, k)` if structured."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of `n` designs, when the simulator may have failed on some.
+
+    Attributes:
+        metrics: `n` rows. A row named in `failures` is NaN and holds no result: look there first.
+        failures: place in the batch -> what went wrong; a `SimulatorTimeout` if time ran out.
+    """
+
+    metrics: Metrics
+    failures: Mapping[int, SimulatorError] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.metrics)
 
 
 class Simulator(ABC):
@@ -35,3 +54,28 @@ class Simulator(ABC):
         Raises:
             SimulatorError: the simulator itself failed.
         """
+
+    def outcomes(self, workload: Workload, designs: Columns) -> Outcomes:
+        """Measures `n` designs on `workload`; a failure on one does not lose the others.
+
+        Never raises SimulatorError. As written here, a batch that fails is measured again design
+        by design; a simulator that knows which design failed should say so itself.
+        """
+        try:
+            return Outcomes(self.simulate(workload, designs))
+        except SimulatorError as error:
+            n = len(next(iter(designs.values())))
+            if n == 1:
+                return Outcomes(Metrics({}, (str(error) or type(error).__name__,)), {0: error})
+        alone = [
+            self.outcomes(workload, {name: column[i : i + 1] for name, column in designs.items()})
+            for i in range(n)
+        ]
+        names = list(dict.fromkeys(name for one in alone for name in one.metrics.values))
+        values = {
+            name: np.array([one.metrics.values.get(name, [np.nan])[0] for one in alone])
+            for name in names
+        }
+        reasons = tuple(reason for one in alone for reason in one.metrics.infeasible)
+        failures = {i: one.failures[0] for i, one in enumerate(alone) if one.failures}
+        return Outcomes(Metrics(values, reasons), failures)

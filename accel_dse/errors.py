@@ -5,7 +5,7 @@ DseError
 ├── DesignError      a design does not belong to its space, or a space holds no valid design
 ├── WorkloadError    a network cannot be read or described
 ├── SimulatorError   the simulator itself failed (an infeasible design is a result, not an error)
-│   └── SimulatorTimeout  it did not answer in time
+│   └── SimulatorTimeoutError  it did not answer in time
 ├── LogError         the trial log cannot be trusted, or belongs to another problem
 └── OptionError      an option, a metric or a plug-in name that does not exist or does not fit
 """
@@ -35,7 +35,7 @@ class SimulatorError(DseError):
     """The simulator itself failed."""
 
 
-class SimulatorTimeout(SimulatorError):
+class SimulatorTimeoutError(SimulatorError):
     """The simulator did not answer in time."""
 
 

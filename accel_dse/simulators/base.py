@@ -22,7 +22,7 @@ class Outcomes:
 
     Attributes:
         metrics: `n` rows. A row named in `failures` is NaN and holds no result: look there first.
-        failures: place in the batch -> what went wrong; a `SimulatorTimeout` if time ran out.
+        failures: place in the batch -> what went wrong; a `SimulatorTimeoutError` if time ran out.
     """
 
     metrics: Metrics

@@ -1,0 +1,41 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOG := demo/edge_mobilenet_v2.sqlite
+
+.PHONY: demo test test-slow lint types check clean
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo ## The best edge accelerator of 27 mm2 for an ONNX MobileNetV2, and why it is good
+	mkdir -p demo
+	$(BIN)/accel-dse optimize edge --workload notebooks/networks/mobilenet_v2.onnx \
+	  --minimize latency_ms --limit 'area_mm2<=27' --trials 2000 --batch 20 --log $(LOG)
+	$(BIN)/accel-dse report $(LOG) --png demo/report.png
+
+test: $(VENV)/.dev ## Everything but the slow reproductions, under 15 minutes on two cores
+	$(BIN)/pytest -n 2 -m 'not slow'
+
+test-slow: $(VENV)/.dev ## The reproductions that take minutes each
+	$(BIN)/pytest -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+check: lint types test
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,5 +1,7 @@
 """What runs: the layers of a network, as loop nests with counts. Knows nothing of hardware."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -121,7 +123,7 @@ class Layer:
     @property
     def shape(self) -> tuple[object, ...]:
         """What the cost of one run depends on; equal layers have equal shapes."""
-        return (self.dims, self.stride, self.dilation)
+        return (self.dims, self.stride, self.dilation, self.weights_stored)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,8 @@ class VectorOp:
         for label in ("reads", "writes", "operations"):
             if not 0 <= getattr(self, label) <= LARGEST:
                 raise WorkloadError(f"{self.name!r}: {label}: got {getattr(self, label)}")
+        if self.count < 1:
+            raise WorkloadError(f"{self.name!r}: count: must be at least 1, got {self.count}")
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,16 @@ class Workload:
     def weights(self) -> int:
         """Stored weights of its layers, biases and normalization not counted."""
         return sum(layer.words("weights") for layer in self.layers if layer.weights_stored)
+
+    def fingerprint(self) -> str:
+        """What it computes, as 64 hexadecimal digits (SHA-256).
+
+        Names and source do not count: two networks of the same layers, in the same order and
+        connected in the same way, agree.
+        """
+        layers = [(*layer.shape, layer.count, layer.follows) for layer in self.layers]
+        vector_ops = [(op.reads, op.writes, op.operations, op.count) for op in self.vector_ops]
+        return hashlib.sha256(json.dumps([layers, vector_ops]).encode()).hexdigest()
 
     def unique(self) -> tuple[Layer, ...]:
         """Its distinct layers in order of first use; `count` is how often each runs in all.

@@ -1,0 +1,203 @@
+"""Where a trial log keeps its rows: tables, connections, and what a database's complaints mean."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from accel_dse.errors import LogError
+
+SCHEMA_VERSION = 1
+"""Of the tables below. A change needs a migration, and a log of the old form among the tests."""
+
+APPLICATION_ID = 0x41445345
+"""Marks an SQLite file as ours ("ADSE"), so that another program's is never written to."""
+
+_MAGIC = b"SQLite format 3\0"
+"""How an SQLite file begins. Source: https://www.sqlite.org/fileformat.html, section 1.3."""
+
+BUSY_SECONDS = 30.0
+"""How long to wait for another connection's transaction; ours last milliseconds."""
+
+TABLES = sa.MetaData()
+STUDY = sa.Table(
+    "study",
+    TABLES,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("problem", sa.Text, nullable=False),
+    sa.Column("optimizer", sa.Text, nullable=False),
+    sa.Column("optimizer_options", sa.Text, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("simulator", sa.Text, nullable=False),
+    sa.Column("simulator_version", sa.Text, nullable=False),
+    sa.Column("simulator_options", sa.Text, nullable=False),
+    sa.Column("package_version", sa.Text, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+)
+WRITER = sa.Table(
+    "writer",
+    TABLES,
+    sa.Column("study_id", sa.ForeignKey("study.id"), primary_key=True),
+    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("boot", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("started", sa.BigInteger, nullable=False),
+)
+TRIAL = sa.Table(
+    "trial",
+    TABLES,
+    sa.Column("study_id", sa.ForeignKey("study.id"), primary_key=True),
+    sa.Column("idx", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("design", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("metrics", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("started", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+)
+
+
+def connect(place: str, *, write: bool) -> sa.Connection:
+    """Opens the database at `place`; with `write` an SQLite file is made if there is none.
+
+    A reader can change nothing, and sees the last finished transaction.
+
+    Raises:
+        LogError: there is none, or it is not ours, or it is of a newer form.
+    """
+    if "://" in place:
+        connection = sa.create_engine(place).connect()
+    else:
+        engine = sa.create_engine(
+            "sqlite://", creator=lambda: _open(Path(place), write), poolclass=sa.NullPool
+        )
+        begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+        sa.event.listen(engine, "begin", lambda link: link.exec_driver_sql(begin))
+        connection = engine.connect()
+    try:
+        with connection.begin():
+            if write:
+                TABLES.create_all(connection)
+            _check_version(connection, place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open(path: Path, write: bool) -> sqlite3.Connection:
+    if not write and not path.exists():
+        raise LogError(f"{path}: no such log")
+    if path.exists():
+        _refuse_what_sqlite_would_overwrite(path)
+    try:
+        return _own(path, "mode=rwc" if write else "mode=ro", write)
+    except sqlite3.OperationalError:
+        if write or _journal(path).exists():
+            raise
+        return _own(path, "immutable=1", write)  # a folder in which not even an index may be made
+
+
+def _refuse_what_sqlite_would_overwrite(path: Path) -> None:
+    """SQLite takes a file of a few bytes for an empty database, and drops a lone journal."""
+    if path.is_dir():
+        raise LogError(f"{path}: is a folder", hint="name a file in it")
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC))
+    if head and head != _MAGIC:
+        raise LogError(f"{path}: is not a trial log")
+    journal = _journal(path)
+    if not head and journal.exists() and journal.stat().st_size:
+        raise LogError(f"{path}: was cut to nothing, yet its journal {journal.name} holds data")
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _own(path: Path, options: str, write: bool) -> sqlite3.Connection:
+    """A connection to a file that is a log, or empty; with `write` it is then marked as one."""
+    link = sqlite3.connect(
+        f"file:{quote(str(path))}?{options}",
+        uri=True,
+        isolation_level=None,  # transactions are begun by SQLAlchemy's event, not by the driver
+        timeout=BUSY_SECONDS,
+        check_same_thread=False,
+    )
+    try:
+        _mark(link, path, write)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _mark(link: sqlite3.Connection, path: Path, write: bool) -> None:
+    (identity,) = link.execute("PRAGMA application_id").fetchone()
+    (objects,) = link.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if identity != APPLICATION_ID and objects:
+        raise LogError(f"{path}: is an SQLite database, but not a trial log")
+    (version,) = link.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise _too_new(str(path), version)
+    link.execute("PRAGMA foreign_keys = ON")
+    if write:
+        link.execute("PRAGMA journal_mode = WAL")
+        link.execute("PRAGMA synchronous = FULL")
+        if not objects:
+            link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            link.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _check_version(connection: sa.Connection, place: str) -> None:
+    if not sa.inspect(connection).has_table(STUDY.name):
+        raise LogError(f"{place}: holds no study")
+    version = connection.execute(sa.select(sa.func.max(STUDY.c.schema_version))).scalar()
+    if version is not None and version > SCHEMA_VERSION:
+        raise _too_new(place, version)
+
+
+def _too_new(place: str, version: int) -> LogError:
+    return LogError(
+        f"{place}: was written by a newer accel-dse: its form is {version}, this one knows "
+        f"{SCHEMA_VERSION}",
+        hint="update with `pip install -U accel-dse`",
+    )
+
+
+_COMPLAINTS = {
+    "SQLITE_FULL": ("the disk is full", "free some space and run the same command again"),
+    "SQLITE_READONLY": ("cannot be written", "is the file or its folder read-only?"),
+    "SQLITE_CANTOPEN": ("cannot be opened", "does its folder exist, and may you write there?"),
+    "SQLITE_NOTADB": ("is not a trial log", ""),
+    "SQLITE_CORRUPT": ("is damaged", "keep the file; earlier trials may still be readable"),
+    "SQLITE_BUSY": ("another process keeps it locked", "try again later"),
+    "SQLITE_IOERR": ("the disk failed", ""),
+}
+"""SQLite's primary result codes -> what to say and to suggest.
+
+Source: https://www.sqlite.org/rescode.html; an extended code begins with its primary one."""
+
+
+@contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Turns any complaint of the database into a LogError that names `place`."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        code = getattr(cause, "sqlite_errorname", "")
+        for prefix, (what, hint) in _COMPLAINTS.items():
+            if code.startswith(prefix):
+                raise LogError(f"{place}: {what}: {cause}", hint=hint) from error
+        raise LogError(f"{place}: {cause}") from error

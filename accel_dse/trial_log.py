@@ -1,0 +1,337 @@
+"""The durable record of a study: every trial, on disk before anyone learns from it.
+
+One SQLite file in WAL mode (or any database that SQLAlchemy reaches by URL) holds one study. One
+process writes; any number read meanwhile. An `append` is one transaction: after a crash or a
+power cut the log holds whole batches, and all that were acknowledged.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from accel_dse.claim import Holder
+from accel_dse.errors import LogError
+from accel_dse.log_database import SCHEMA_VERSION, STUDY, TRIAL, WRITER, connect, explained
+from accel_dse.trial import Outcome, Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDescription:
+    """What a log is a log of, in words that JSON can hold.
+
+    Attributes:
+        problem: space, workloads, objectives and limits.
+        optimizer: its name.
+        optimizer_options: its options, seed excepted.
+        seed: of the optimizer.
+        simulator: its name.
+        simulator_version: raised when the same design may get other metrics.
+        simulator_options: its options.
+        package_version: of this package; not compared.
+        created: when the study began, seconds since the epoch; not compared.
+    """
+
+    problem: Mapping[str, Any]
+    optimizer: str
+    optimizer_options: Mapping[str, Any]
+    seed: int
+    simulator: str
+    simulator_version: str
+    simulator_options: Mapping[str, Any]
+    package_version: str = ""
+    created: float = 0.0
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the problem."""
+        return sha256(_dump(self.problem).encode()).hexdigest()
+
+    def differences(self, other: "StudyDescription") -> list[str]:
+        """What separates two studies, one line each; empty if trials of one continue the other."""
+        ours, theirs = (json.loads(_dump(asdict(which))) for which in (self, other))
+        for bookkeeping in ("package_version", "created"):
+            del ours[bookkeeping], theirs[bookkeeping]
+        return list(_differences(ours, theirs, ""))
+
+
+class TrialLog:
+    """The trials of one study.
+
+    Reading needs nothing but the place. Writing begins with `create_or_check` and ends with
+    `close`; in between no other process can write.
+
+    Args:
+        place: path of an SQLite file, or a database URL such as `postgresql+psycopg://...`.
+        name: which study, where one database holds several.
+    """
+
+    def __init__(self, place: str | Path, *, name: str = "") -> None:
+        self.place = str(place)
+        self.name = name
+        self._connection: sa.Connection | None = None
+        self._token = ""
+        self._length = 0
+
+    def create_or_check(self, study: StudyDescription) -> None:
+        """Claims the log for this process; creates it, or checks that it is of the same study.
+
+        Raises:
+            LogError: it is of another study, another process is writing to it, or it cannot be
+                written.
+        """
+        if self._connection is not None:
+            raise LogError(f"{self.place}: is already open for writing")
+        with explained(self.place):
+            connection = connect(self.place, write=True)
+            try:
+                with connection.begin():
+                    study_id = self._check(connection, study)
+                    self._claim(connection, study_id)
+                    count = sa.select(sa.func.count()).where(TRIAL.c.study_id == study_id)
+                    self._length = connection.execute(count).scalar_one()
+            except BaseException:
+                connection.close()
+                raise
+        self._connection = connection
+
+    def append(self, trials: Sequence[Trial]) -> None:
+        """Writes `trials`, all or none; when it returns they survive a power cut.
+
+        Raises:
+            LogError: they do not continue the log, or they cannot be written.
+        """
+        if self._connection is None:
+            raise LogError(f"{self.place}: not open for writing", hint="call create_or_check first")
+        indices = [trial.index for trial in trials]
+        if indices != list(range(self._length, self._length + len(trials))):
+            raise LogError(
+                f"{self.place}: trials {indices} do not continue a log of {self._length}"
+            )
+        if not trials:
+            return
+        rows = [_encode(trial) for trial in trials]
+        ours = sa.select(WRITER.c.study_id).where(WRITER.c.token == self._token)
+        with explained(self.place), self._connection.begin():
+            study_id = self._connection.execute(ours).scalar()
+            if study_id is None:
+                raise LogError(f"{self.place}: was taken over by another process")
+            self._connection.execute(TRIAL.insert().values(study_id=study_id), rows)
+        self._length += len(trials)
+
+    def read(self, start: int = 0) -> list[Trial]:
+        """The trials from index `start` on, in order, each checked against its hash.
+
+        Raises:
+            LogError: the log cannot be read, or a trial is missing or was altered.
+        """
+        query = (
+            sa.select(*(TRIAL.c[name] for name in _ROW), TRIAL.c.sha256)
+            .join(STUDY, STUDY.c.id == TRIAL.c.study_id)
+            .where(STUDY.c.name == self.name, TRIAL.c.idx >= start)
+            .order_by(TRIAL.c.idx)
+        )
+        with explained(self.place), self._reading() as connection:
+            rows = connection.execute(query).fetchall()
+        for index, row in enumerate(rows, start):
+            if row[0] != index:
+                raise LogError(f"{self.place}: trial {index} is missing")
+        try:
+            return list(_decode(rows))
+        except ValueError as error:
+            raise LogError(f"{self.place}: {error}") from error
+
+    def study(self) -> StudyDescription:
+        """What this is a log of.
+
+        Raises:
+            LogError: the log cannot be read, or is empty.
+        """
+        with explained(self.place), self._reading() as connection:
+            row = self._row(connection)
+        if row is None:
+            raise LogError(f"{self.place}: holds no study")
+        return self._description(row)
+
+    def close(self) -> None:
+        """Gives up the claim, so that another process may write."""
+        if self._connection is None:
+            return
+        connection, self._connection = self._connection, None
+        try:
+            with connection.begin():
+                connection.execute(WRITER.delete().where(WRITER.c.token == self._token))
+        except sa.exc.SQLAlchemyError:
+            pass  # on a full disk, say; a claim left behind is recognized once this process ends
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        if self._connection is not None:
+            with self._connection.begin():
+                yield self._connection
+        else:
+            with connect(self.place, write=False) as connection:
+                yield connection
+
+    def _row(self, connection: sa.Connection) -> sa.RowMapping | None:
+        query = sa.select(STUDY).where(STUDY.c.name == self.name)
+        return connection.execute(query).mappings().first()
+
+    def _description(self, row: sa.RowMapping) -> StudyDescription:
+        values = {item.name: row[item.name] for item in fields(StudyDescription)}
+        for name in _AS_JSON:
+            values[name] = json.loads(values[name])
+        study = StudyDescription(**values)
+        if study.fingerprint != row["fingerprint"]:
+            raise LogError(f"{self.place}: the description of its problem was altered")
+        return study
+
+    def _check(self, connection: sa.Connection, study: StudyDescription) -> int:
+        """The number of the study, written here if the log is new."""
+        row = self._row(connection)
+        if row is None:
+            values = {**_study_row(study), "name": self.name}
+            added = connection.execute(STUDY.insert().returning(STUDY.c.id), values)
+            return int(added.scalar_one())
+        if differences := self._description(row).differences(study):
+            raise LogError(
+                f"{self.place}: is the log of another study: {'; '.join(differences[:3])}",
+                hint="name a new log, or repeat the options of the old one",
+            )
+        return int(row["id"])
+
+    def _claim(self, connection: sa.Connection, study_id: int) -> None:
+        names = [item.name for item in fields(Holder)]
+        held = WRITER.c.study_id == study_id
+        query = sa.select(*(WRITER.c[name] for name in names)).where(held).with_for_update()
+        row = connection.execute(query).first()
+        if row is not None and not (holder := Holder(*row)).dead():
+            raise LogError(
+                f"{self.place}: {holder} is writing to it",
+                hint="wait for it to end, or name another log",
+            )
+        self._token = uuid.uuid4().hex
+        claim = {"study_id": study_id, "token": self._token, **asdict(Holder.me())}
+        connection.execute(WRITER.delete().where(held))
+        connection.execute(WRITER.insert(), claim)
+
+    def _repr_html_(self) -> str:
+        study, trials = self.study(), self.read()
+        counts = ", ".join(
+            f"{sum(trial.outcome is outcome for trial in trials):,} {outcome.replace('_', ' ')}"
+            for outcome in Outcome
+        )
+        return (
+            f"<b>{escape(self.place)}</b>: {len(trials):,} trials of {escape(study.optimizer)} "
+            f"with {escape(study.simulator)}: {counts}"
+        )
+
+
+_AS_JSON = ("problem", "optimizer_options", "simulator_options")
+
+_ROW = ("idx", "design", "outcome", "metrics", "reason", "started", "ended", "host")
+
+
+def _dump(value: object) -> str:
+    """JSON in which equal values are equal texts; a float is read back as it was."""
+    return json.dumps(value, sort_keys=True, allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """What a numpy number holds."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"cannot be written as JSON: {value!r}")
+
+
+def _study_row(study: StudyDescription) -> dict[str, Any]:
+    row: dict[str, Any] = {item.name: getattr(study, item.name) for item in fields(study)}
+    for name in _AS_JSON:
+        row[name] = _dump(row[name])
+    row["created"] = study.created or time.time()
+    return {"schema_version": SCHEMA_VERSION, "fingerprint": study.fingerprint, **row}
+
+
+def _encode(trial: Trial) -> dict[str, Any]:
+    try:
+        design = json.dumps(trial.design, allow_nan=False, default=_plain)
+        metrics = json.dumps(trial.metrics, allow_nan=False, default=_plain)
+        trial.reason.encode()
+    except (TypeError, ValueError) as error:
+        raise LogError(f"trial {trial.index} cannot be written: {error}") from error
+    values = (
+        trial.index,
+        design,
+        trial.outcome.value,
+        metrics,
+        trial.reason,
+        float(trial.started),
+        float(trial.ended),
+        trial.host,
+    )
+    return {**dict(zip(_ROW, values)), "sha256": _hash(values)}
+
+
+def _decode(rows: Sequence[Sequence[Any]]) -> Iterator[Trial]:
+    """The trials of rows in the order of `_ROW`, each with its hash.
+
+    Raises:
+        ValueError: a row was altered.
+    """
+    for row in rows:
+        if _hash(row[:-1]) != row[-1]:
+            raise ValueError(f"trial {row[0]} was altered after it was written")
+    # one call for many rows is faster, and their equal keys become one object
+    designs = json.loads(f"[{','.join(row[1] for row in rows)}]", object_hook=_with_tuples)
+    metrics = json.loads(f"[{','.join(row[3] for row in rows)}]")
+    for row, design, measured in zip(rows, designs, metrics):
+        yield Trial(
+            index=row[0],
+            design=design,
+            outcome=Outcome(row[2]),
+            metrics=measured,
+            reason=row[4],
+            started=row[5],
+            ended=row[6],
+            host=row[7],
+        )
+
+
+def _hash(row: Sequence[Any]) -> str:
+    return sha256("\0".join(map(str, row)).encode()).hexdigest()
+
+
+def _with_tuples(design: dict[str, Any]) -> dict[str, Any]:
+    """`design` as it was before JSON made its tuples lists."""
+    for name, value in design.items():
+        if type(value) is list:
+            design[name] = _tuple(value)
+    return design
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
+
+
+def _differences(there: Any, here: Any, where: str) -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted({*there, *here}):
+            inner = f"{where}.{key}" if where else key
+            yield from _differences(there.get(key), here.get(key), inner)
+    elif there != here:
+        yield f"{where} is {_short(there)} there and {_short(here)} here"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,465 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accel_dse.claim import Holder
+from accel_dse.errors import LogError
+from accel_dse.log_database import APPLICATION_ID, SCHEMA_VERSION
+from accel_dse.trial import Outcome, Trial
+from accel_dse.trial_log import StudyDescription, TrialLog
+
+STUDY = StudyDescription(
+    problem={"space": "toy", "objectives": ["minimize latency_ms"], "limits": ["area_mm2<=27"]},
+    optimizer="random",
+    optimizer_options={},
+    seed=3,
+    simulator="toy",
+    simulator_version="1",
+    simulator_options={},
+)
+
+
+def a_trial(index, **design):
+    return Trial(
+        index=index,
+        design=design or {"pes": 8, "clock_ghz": 0.1 + 0.2, "order": ("K", ("C", 2)), "on": True},
+        outcome=Outcome.FEASIBLE,
+        metrics={"latency_ms": 1 / 3, "area_mm2": 5e-324},
+        started=1.7e9 + 1 / 3,
+        ended=1.7e9 + 2 / 3,
+        host="a.host",
+    )
+
+
+def a_failure(index, outcome=Outcome.FAILED):
+    return Trial(index=index, design={"pes": 1}, outcome=outcome, reason="café ☕: line 1\nline 2")
+
+
+def written(path, trials=(), study=STUDY):
+    log = TrialLog(path)
+    log.create_or_check(study)
+    log.append(list(trials))
+    log.close()
+    return log
+
+
+def in_another_process(code, *arguments, **options):
+    """Runs `code` with this module's names to hand."""
+    program = f"from test_trial_log import *\n{textwrap.dedent(code)}"
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def test_what_is_appended_is_read_back_in_every_detail(tmp_path):
+    trials = [a_trial(0), a_failure(1), a_failure(2, Outcome.TIMED_OUT), a_trial(3)]
+    read = written(tmp_path / "log.db", trials).read()
+    assert read == trials
+    for ours, theirs in zip(trials, read):
+        assert (ours.started, ours.ended, ours.host) == (theirs.started, theirs.ended, theirs.host)
+    assert read[0].design["order"] == ("K", ("C", 2))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.text())
+@settings(max_examples=200, deadline=None)
+def test_every_number_and_text_is_read_back_exactly(number, whole, text):
+    trial = replace(a_trial(0, real=number, whole=whole, text=text), metrics={text: number})
+    from accel_dse.trial_log import _decode, _encode
+
+    (read,) = _decode([tuple(_encode(trial).values())])
+    assert read == trial
+    assert str(read.metrics[text]) == str(number), "0.0 and -0.0 are equal, but not the same"
+
+
+def test_numbers_of_numpy_are_written_as_what_they_hold(tmp_path):
+    import numpy as np
+
+    trial = a_trial(0, pes=np.int64(8), clock_ghz=np.float64(0.1), on=np.bool_(True))
+    (read,) = written(tmp_path / "log.db", [trial]).read()
+    assert read.design == {"pes": 8, "clock_ghz": 0.1, "on": True}
+    assert [type(v) for v in read.design.values()] == [int, float, bool]
+
+
+def test_a_part_of_the_log_can_be_read(tmp_path):
+    log = written(tmp_path / "log.db", [a_trial(i) for i in range(5)])
+    assert log.read(3) == [a_trial(3), a_trial(4)]
+    assert log.read(5) == []
+
+
+def test_a_log_that_is_closed_is_one_file(tmp_path):
+    written(tmp_path / "log.db", [a_trial(0)])
+    assert [path.name for path in tmp_path.iterdir()] == ["log.db"]
+
+
+def test_a_path_may_hold_any_character(tmp_path):
+    folder = tmp_path / "50% of #3?é"
+    folder.mkdir()
+    assert written(folder / "a?b#c%d.db", [a_trial(0)]).read() == [a_trial(0)]
+    assert [path.name for path in folder.glob("*.db")] == ["a?b#c%d.db"]
+
+
+def test_two_studies_in_one_database_do_not_meet(tmp_path):
+    for name in ("a", "b"):
+        log = TrialLog(tmp_path / "log.db", name=name)
+        log.create_or_check(replace(STUDY, seed=ord(name)))
+        log.append([a_trial(0, of=name)])
+        log.close()
+    assert TrialLog(tmp_path / "log.db", name="b").read() == [a_trial(0, of="b")]
+    assert TrialLog(tmp_path / "log.db", name="a").study().seed == ord("a")
+
+
+def test_a_trial_that_does_not_continue_the_log_is_refused(tmp_path):
+    log = written(tmp_path / "log.db", [a_trial(0)])
+    log.create_or_check(STUDY)
+    for wrong in ([a_trial(0)], [a_trial(2)], [a_trial(1), a_trial(3)]):
+        with pytest.raises(LogError, match="do not continue a log of 1"):
+            log.append(wrong)
+    log.append([a_trial(1)])
+    assert len(log.read()) == 2
+    log.close()
+
+
+def test_a_batch_with_one_bad_trial_leaves_no_trace(tmp_path):
+    log = TrialLog(tmp_path / "log.db")
+    log.create_or_check(STUDY)
+    nan = replace(a_trial(1), metrics={"latency_ms": float("nan")})
+    unwritable = replace(a_failure(1), reason="\udc80")
+    for bad in (nan, unwritable, a_trial(1, tool=object())):
+        with pytest.raises(LogError, match="trial 1 cannot be written"):
+            log.append([a_trial(0), bad])
+    assert log.read() == []
+    log.append([a_trial(0)])
+    log.close()
+    assert log.read() == [a_trial(0)]
+
+
+def test_appending_needs_a_claim(tmp_path):
+    with pytest.raises(LogError, match="not open for writing"):
+        written(tmp_path / "log.db").append([a_trial(0)])
+
+
+# What a log is a log of.
+
+
+def test_the_log_tells_what_study_it_is_of(tmp_path):
+    study = written(tmp_path / "log.db").study()
+    assert replace(study, created=0.0) == STUDY
+    assert study.created > 1.6e9
+
+
+def test_a_log_of_another_problem_is_refused_with_what_differs(tmp_path):
+    path = tmp_path / "log.db"
+    written(path, [a_trial(0)])
+    before = path.read_bytes()
+    other = replace(STUDY, problem={**STUDY.problem, "limits": ["area_mm2<=29"]})
+    with pytest.raises(LogError, match=r'problem\.limits is \["area_mm2<=27"\] there and \["area'):
+        TrialLog(path).create_or_check(other)
+    assert path.read_bytes() == before
+    written(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 4}, "seed is 3 there and 4 here"),
+        ({"optimizer": "evolution"}, 'optimizer is "random" there'),
+        ({"optimizer_options": {"population": 9}}, "optimizer_options.population is null there"),
+        ({"simulator_version": "2"}, 'simulator_version is "1" there'),
+    ],
+)
+def test_a_log_of_another_search_is_refused(tmp_path, change, message):
+    written(tmp_path / "log.db")
+    with pytest.raises(LogError, match=message):
+        TrialLog(tmp_path / "log.db").create_or_check(replace(STUDY, **change))
+
+
+def test_a_newer_package_may_continue_the_log(tmp_path):
+    written(tmp_path / "log.db", [a_trial(0)])
+    written(tmp_path / "log.db", [a_trial(1)], replace(STUDY, package_version="99"))
+    assert len(TrialLog(tmp_path / "log.db").read()) == 2
+
+
+# Who writes.
+
+
+def test_a_second_writer_is_refused_with_the_name_of_the_first(tmp_path):
+    log = TrialLog(tmp_path / "log.db")
+    log.create_or_check(STUDY)
+    with pytest.raises(LogError, match=f"process {os.getpid()} on .* is writing to it"):
+        TrialLog(tmp_path / "log.db").create_or_check(STUDY)
+    other = in_another_process("TrialLog(sys.argv[1]).create_or_check(STUDY)", log.place)
+    assert f"process {os.getpid()} on" in other.stderr
+    log.append([a_trial(0)])
+    log.close()
+    written(tmp_path / "log.db", [a_trial(1)])
+
+
+def test_a_reader_is_not_kept_waiting_and_does_not_keep_the_writer_waiting(tmp_path):
+    log = TrialLog(tmp_path / "log.db")
+    log.create_or_check(STUDY)
+    log.append([a_trial(0)])
+    assert TrialLog(tmp_path / "log.db").read() == [a_trial(0)]
+    with TrialLog(tmp_path / "log.db")._reading() as reading:
+        count = "SELECT count(*) FROM trial"
+        assert reading.exec_driver_sql(count).scalar() == 1
+        log.append([a_trial(1)])
+        assert reading.exec_driver_sql(count).scalar() == 1, "a reader sees one moment"
+    log.close()
+
+
+def test_what_a_killed_writer_had_appended_is_there_and_its_claim_is_void(tmp_path):
+    code = """
+        log = TrialLog(sys.argv[1])
+        log.create_or_check(STUDY)
+        log.append([a_trial(0), a_trial(1)])
+        log._connection.begin()
+        log._connection.exec_driver_sql("DELETE FROM trial")
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    path = tmp_path / "log.db"
+    assert in_another_process(code, path).returncode == -signal.SIGKILL
+    assert TrialLog(path).read() == [a_trial(0), a_trial(1)]
+    written(path, [a_trial(2)])
+    assert len(TrialLog(path).read()) == 3
+
+
+def test_a_writer_that_lost_its_claim_writes_nothing(tmp_path):
+    log = TrialLog(tmp_path / "log.db")
+    log.create_or_check(STUDY)
+    with sqlite3.connect(log.place) as meddler:
+        meddler.execute("UPDATE writer SET token = 'another'")
+    meddler.close()
+    with pytest.raises(LogError, match="taken over"):
+        log.append([a_trial(0)])
+    log.close()
+    assert log.read() == []
+
+
+def test_a_process_is_dead_when_it_ended_or_its_machine_was_restarted():
+    me = Holder.me()
+    assert not me.dead()
+    assert replace(me, started=me.started + 1).dead(), "its number was given to a later process"
+    assert replace(me, boot="an earlier boot").dead()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert replace(me, pid=ended.pid).dead()
+
+
+def test_a_process_that_cannot_be_seen_from_here_is_not_called_dead():
+    me = Holder.me()
+    assert not replace(me, host="elsewhere", pid=2**22 + 1).dead()
+    assert not replace(me, namespace="another container", pid=2**22 + 1).dead()
+
+
+def test_a_zombie_is_dead():
+    zombie = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    assert replace(Holder.me(), pid=zombie.pid, started=7).dead()
+    zombie.wait()
+
+
+# What can be wrong with the file.
+
+
+def test_a_flipped_bit_is_found_and_its_trial_named(tmp_path):
+    path = tmp_path / "log.db"
+    log = written(path, [a_trial(i) for i in range(3)])
+    with sqlite3.connect(path) as meddler:
+        meddler.execute("UPDATE trial SET metrics = replace(metrics, '3', '4') WHERE idx = 1")
+    meddler.close()
+    with pytest.raises(LogError, match="trial 1 was altered"):
+        log.read()
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_missing_trial_is_named(tmp_path, index):
+    log = written(tmp_path / "log.db", [a_trial(i) for i in range(3)])
+    with sqlite3.connect(log.place) as meddler:
+        meddler.execute(f"DELETE FROM trial WHERE idx = {index}")
+    meddler.close()
+    with pytest.raises(LogError, match=f"trial {index} is missing"):
+        log.read()
+
+
+def test_an_altered_problem_is_found(tmp_path):
+    log = written(tmp_path / "log.db")
+    with sqlite3.connect(log.place) as meddler:
+        meddler.execute("UPDATE study SET problem = replace(problem, '27', '28')")
+    meddler.close()
+    with pytest.raises(LogError, match="description of its problem was altered"):
+        log.study()
+
+
+def test_a_log_from_a_newer_version_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "log.db"
+    written(path, [a_trial(0)])
+    with sqlite3.connect(path) as newer:
+        newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    newer.close()
+    before = path.read_bytes()
+    for use in (lambda: TrialLog(path).read(), lambda: TrialLog(path).create_or_check(STUDY)):
+        with pytest.raises(LogError, match="written by a newer accel-dse") as caught:
+            use()
+        assert "pip install" in caught.value.hint
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"x", b"hello " * 1000, b"SQLite format 3\0" + b"\7" * 5000])
+def test_a_file_that_is_no_log_is_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "log.db"
+    path.write_bytes(content)
+    for use in (lambda: TrialLog(path).read(), lambda: TrialLog(path).create_or_check(STUDY)):
+        with pytest.raises(LogError, match=r"log\.db: "):
+            use()
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE study (a)")
+    other.close()
+    before = path.read_bytes()
+    for use in (lambda: TrialLog(path).read(), lambda: TrialLog(path).create_or_check(STUDY)):
+        with pytest.raises(LogError, match="not a trial log"):
+            use()
+    assert path.read_bytes() == before
+    assert APPLICATION_ID.to_bytes(4, "big") == b"ADSE"
+
+
+def test_a_log_that_is_not_there_cannot_be_read_and_is_not_made(tmp_path):
+    for use in (TrialLog.read, TrialLog.study):
+        with pytest.raises(LogError, match="no such log"):
+            use(TrialLog(tmp_path / "log.db"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_becomes_a_log(tmp_path):
+    path = tmp_path / "log.db"
+    path.touch()
+    with pytest.raises(LogError, match="holds no study"):
+        TrialLog(path).read()
+    assert written(path, [a_trial(0)]).read() == [a_trial(0)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6, 0.99])
+def test_a_truncated_file_gives_an_error_or_whole_trials(tmp_path, share):
+    path = tmp_path / "log.db"
+    trials = [a_trial(i) for i in range(200)]
+    written(path, trials)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(LogError, match=r"log\.db: "):
+        TrialLog(path).read()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.8, 0.99])
+def test_a_truncated_journal_leaves_whole_batches(tmp_path, share):
+    code = """
+        log = TrialLog(sys.argv[1])
+        log.create_or_check(STUDY)
+        for start in range(0, 100, 10):
+            log.append([a_trial(i) for i in range(start, start + 10)])
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    path = tmp_path / "log.db"
+    in_another_process(code, path)
+    journal = tmp_path / "log.db-wal"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[: int(len(whole) * share)])
+    try:
+        trials = TrialLog(path).read()
+    except LogError:
+        trials = []  # cut before the tables were made
+    assert trials == [a_trial(i) for i in range(len(trials))]
+    assert len(trials) % 10 == 0
+
+
+def test_a_file_cut_to_nothing_beside_its_journal_is_not_taken_for_new(tmp_path):
+    code = """
+        log = TrialLog(sys.argv[1])
+        log.create_or_check(STUDY)
+        log.append([a_trial(0)])
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    path = tmp_path / "log.db"
+    in_another_process(code, path)
+    path.write_bytes(b"")
+    with pytest.raises(LogError, match="cut to nothing"):
+        TrialLog(path).create_or_check(STUDY)
+    assert (tmp_path / "log.db-wal").stat().st_size > 0
+
+
+def test_a_full_disk_loses_nothing_and_the_log_goes_on_once_there_is_room(tmp_path):
+    log = TrialLog(tmp_path / "log.db")
+    log.create_or_check(STUDY)
+    log.append([a_trial(0)])
+    pages = log._connection.exec_driver_sql("PRAGMA page_count").scalar()
+    log._connection.rollback()
+    log._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    log._connection.rollback()
+    with pytest.raises(LogError, match="the disk is full") as caught:
+        log.append([a_trial(i) for i in range(1, 500)])
+    assert "free some space" in caught.value.hint
+    assert log.read() == [a_trial(0)]
+    log.close()
+    written(log.place, [a_trial(1)])
+    assert log.read() == [a_trial(0), a_trial(1)]
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(LogError, match=r"nowhere/log\.db: cannot be opened"):
+        TrialLog(tmp_path / "nowhere" / "log.db").create_or_check(STUDY)
+
+
+def test_a_folder_is_no_log(tmp_path):
+    for use in (
+        lambda: TrialLog(tmp_path).read(),
+        lambda: TrialLog(tmp_path).create_or_check(STUDY),
+    ):
+        with pytest.raises(LogError, match="is a folder"):
+            use()
+
+
+@pytest.fixture
+def unprivileged():
+    """A folder, and the rights of an ordinary user: root may write everywhere."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        written(Path(folder) / "warm-up.db", [a_trial(0)]).read()
+        root = os.geteuid() == 0
+        if root:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
+        yield Path(folder)
+        if root:
+            os.seteuid(0)
+        Path(folder).chmod(0o755)
+
+
+def test_a_read_only_log_can_be_read_and_says_that_it_cannot_be_written(unprivileged):
+    path = unprivileged / "log.db"
+    written(path, [a_trial(0)])
+    path.chmod(0o444)
+    unprivileged.chmod(0o555)
+    assert TrialLog(path).read() == [a_trial(0)]
+    with pytest.raises(LogError, match=r"log\.db: cannot be written"):
+        TrialLog(path).create_or_check(STUDY)
+    with pytest.raises(LogError, match=r"new\.db: cannot be opened"):
+        TrialLog(unprivileged / "new.db").create_or_check(STUDY)

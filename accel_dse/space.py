@@ -1,0 +1,522 @@
+"""What is searched: typed parameters and the constraints known beforehand."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.constraints import Constraint, Group, broken, explain_empty, groups
+from accel_dse.errors import DesignError
+from accel_dse.expressions import Expression, suggestion
+from accel_dse.parameters import Categorical, Column, Floats, Indices, Parameter
+from accel_dse.structured_parameters import Permutation
+
+Design = Mapping[str, Any]
+"""Parameter name -> an int, a float, a string, or (if structured) a tuple of them."""
+
+Columns = Mapping[str, Column]
+"""`n` designs by column: parameter name -> array of shape `(n,)`, or `(n, k)` if structured."""
+
+REPAIRS = 16
+"""Times that a mutation or a crossover is tried again when its result is not valid."""
+
+WIDEST_ONE_HOT = 65_536
+"""Width of a one-hot encoding that still makes sense."""
+
+
+@dataclass(frozen=True)
+class DesignSpace:
+    """Typed parameters and the constraints known beforehand.
+
+    Designs are plain mappings; batches of them are sequences, or columns for speed. Nothing here
+    knows of metrics or optimizers.
+
+    Attributes:
+        name: one word.
+        parameters: what a designer chooses, in order; names are distinct.
+        constraints: rules that every design keeps.
+        features: name -> a formula that may tell a surrogate more than the raw parameters do.
+
+    Raises:
+        DesignError: on construction, if a constraint or a feature does not fit the parameters.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    constraints: tuple[Constraint, ...] = ()
+    features: Mapping[str, Expression] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", tuple(self.parameters))
+        object.__setattr__(self, "constraints", tuple(self.constraints))
+        object.__setattr__(self, "features", dict(self.features))
+        if not self.parameters:
+            raise DesignError(f"space {self.name!r} has no parameters")
+        names = [parameter.name for parameter in self.parameters]
+        for name in names:
+            if names.count(name) > 1:
+                raise DesignError(f"two parameters are named {name!r}")
+        for constraint in self.constraints:
+            if not constraint.rule.names:
+                raise DesignError(f"constraint {constraint} names no parameter")
+            self.check_expression(constraint.rule)
+        for name, expression in self.features.items():
+            if name in names:
+                raise DesignError(f"feature {name!r} has the name of a parameter")
+            self.check_expression(expression)
+
+    def check_expression(self, expression: Expression) -> None:
+        """Raises DesignError if `expression` does not fit the parameters.
+
+        It reads an unknown name, treats a name as a number or the other way around, or compares
+        it with a value that it cannot have.
+        """
+        expression.check_names(parameter.name for parameter in self.parameters)
+        for name, text in expression.compared:
+            parameter = self.parameter(name)
+            if isinstance(parameter, Permutation):
+                known: Sequence[Any] = parameter.items
+            else:
+                known = parameter.values if isinstance(parameter, Categorical) else ()
+            if known and text not in known:
+                raise DesignError(
+                    f"{expression.text!r}: {name} is never {text!r}", hint=suggestion(text, known)
+                )
+        middle = {p.name: p.decode(np.full((1, p.width), 0.5)) for p in self.parameters}
+        expression.evaluate_where_defined(middle)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters, in order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter of that name; DesignError if there is none."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise DesignError(f"no parameter is named {name!r}", hint=suggestion(name, self.names))
+
+    @property
+    def size(self) -> int | float:
+        """How many designs there are, valid or not; infinite with a real parameter."""
+        return math.prod(parameter.count for parameter in self.parameters)
+
+    def __contains__(self, design: object) -> bool:
+        try:
+            self.check(design)  # type: ignore[arg-type]
+        except DesignError:
+            return False
+        return True
+
+    def canonical(self, design: Design) -> Design:
+        """`design` with exact Python types and in the order of `parameters`.
+
+        Lists become tuples, NumPy scalars Python numbers, `8.0` an `8` where it is one.
+
+        Raises:
+            DesignError: a parameter is missing, unknown, or has a value that it cannot have.
+        """
+        for name in design:
+            if name not in self._places:
+                raise DesignError(
+                    f"no parameter is named {name!r}", hint=suggestion(str(name), self.names)
+                )
+        values = {}
+        for parameter in self.parameters:
+            if parameter.name not in design:
+                raise DesignError(f"{parameter.name}: missing", hint=parameter.summary())
+            try:
+                values[parameter.name] = parameter.canonical(design[parameter.name])
+            except DesignError as error:
+                raise DesignError(f"{parameter.name}: {error}", hint=error.hint) from None
+        return values
+
+    def check(self, design: Design) -> None:
+        """Raises DesignError if `design` is not a valid design of this space.
+
+        It must have every parameter and no other, plain Python values (not, say, NumPy's, which
+        a log could not hold), and keep every constraint.
+        """
+        for name, value in self.canonical(design).items():
+            given = design[name]
+            if type(given) is not type(value) or repr(given) != repr(value):
+                raise DesignError(
+                    f"{name}: {given!r} must be given as {value!r}", hint="use space.canonical"
+                )
+        columns = self.columns([design])
+        for constraint, bad in zip(self.constraints, self.violated(columns)[0]):
+            if bad:
+                values = ", ".join(f"{name}={design[name]}" for name in constraint.rule.names)
+                raise DesignError(f"constraint {constraint} does not hold for {values}")
+
+    def columns(self, designs: Sequence[Design]) -> dict[str, Column]:
+        """`n` designs by column. Only types are checked, not values.
+
+        Raises:
+            DesignError: a parameter is missing, or has a value of another type.
+        """
+        try:
+            return {
+                parameter.name: parameter.column(list(map(itemgetter(parameter.name), designs)))
+                for parameter in self.parameters
+            }
+        except KeyError as error:
+            raise DesignError(f"{error.args[0]}: missing from a design") from None
+
+    def designs(self, columns: Columns) -> list[Design]:
+        """The inverse of `columns`."""
+        plain = [parameter.plain(columns[parameter.name]) for parameter in self.parameters]
+        names = self.names
+        return [dict(zip(names, values)) for values in zip(*plain)]
+
+    def violated(self, columns: Columns) -> NDArray[np.bool_]:
+        """Which of `n` designs break which constraints, shape `(n, constraints)`.
+
+        Raises:
+            DesignError: a constraint has no value for a design that keeps all others.
+        """
+        return broken(self.constraints, columns, _length(columns))
+
+    def satisfied(self, columns: Columns) -> NDArray[np.bool_]:
+        """Which of `n` designs keep all constraints, shape `(n,)`."""
+        return np.asarray(~self.violated(columns).any(axis=1))
+
+    def feature_values(self, columns: Columns) -> dict[str, Floats]:
+        """The features of `n` designs, each of shape `(n,)`.
+
+        Raises:
+            DesignError: a feature has no finite value for one of them.
+        """
+        return {
+            name: expression.evaluate(columns).astype(np.float64)
+            for name, expression in self.features.items()
+        }
+
+    def sample(self, n: int, rng: np.random.Generator) -> list[Design]:
+        """`n` independent random valid designs.
+
+        Raises:
+            DesignError: none is valid, as far as can be found out; says which constraint
+                rejects most.
+        """
+        return self.designs(self.sample_columns(n, rng))
+
+    def sample_columns(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
+        """`sample`, by column."""
+        free, tied = self._groups
+        columns = {parameter.name: parameter.draw(n, rng) for parameter in free}
+        for group in tied:
+            drawn = group.draw(n, rng)
+            if drawn is None:
+                raise explain_empty(self.constraints, self.violated(self._any(100_000, rng)))
+            columns |= drawn
+        return {name: columns[name] for name in self.names}
+
+    def share_valid(self, n: int, rng: np.random.Generator) -> float:
+        """The share of `n` random designs, drawn without regard to constraints, that are valid."""
+        return float(self.satisfied(self._any(n, rng)).mean())
+
+    def rejections(self, n: int, rng: np.random.Generator) -> dict[str, float]:
+        """For each constraint's rule, the share of `n` random designs that break it."""
+        shares = self.violated(self._any(n, rng)).mean(axis=0)
+        return {c.rule.text: float(share) for c, share in zip(self.constraints, shares)}
+
+    def count_valid(self) -> int | None:
+        """How many designs are valid; None if that cannot be counted."""
+        free, tied = self._groups
+        if math.isinf(self.size) or not all(group.complete for group in tied):
+            return None
+        return math.prod(int(p.count) for p in free) * math.prod(g.count for g in tied)
+
+    def every(self, *, limit: int = 1_000_000) -> dict[str, Column]:
+        """All valid designs, by column.
+
+        Raises:
+            DesignError: there are more than `limit`, or they cannot be counted.
+        """
+        count = self.count_valid()
+        if count is None or count > limit:
+            raise DesignError(f"space {self.name!r}: more than {limit:,} designs to list")
+        free, tied = self._groups
+        tables = [{p.name: np.arange(int(p.count))} for p in free]
+        tables += [group.combinations() for group in tied]
+        before, columns = 1, {}
+        for table in tables:
+            rows = len(next(iter(table.values())))
+            after = count // max(before * rows, 1)
+            for name, index in table.items():
+                places = np.tile(np.repeat(index, after), before)
+                columns[name] = self.parameter(name).choice(places)
+            before *= rows
+        return {name: columns[name] for name in self.names}
+
+    @property
+    def width(self) -> int:
+        """How many numbers `encode` makes of a design."""
+        return sum(parameter.width for parameter in self.parameters)
+
+    @property
+    def encoded_names(self) -> tuple[str, ...]:
+        """A name for each number of `encode`, such as `pes_x` or `dataflow[2]`."""
+        return tuple(
+            f"{p.name}[{i}]" if p.width > 1 else p.name
+            for p in self.parameters
+            for i in range(p.width)
+        )
+
+    def encode(self, designs: Sequence[Design]) -> Floats:
+        """`n` designs as points in the unit cube, shape `(n, width)`.
+
+        Numbers are scaled to [0, 1] (by their logarithm on a log scale), names are one-hot, a
+        permutation gives the place of each item, a factorization the share of each part.
+
+        Raises:
+            DesignError: a value is not one of its parameter's.
+        """
+        return self.encode_columns(self.columns(designs))
+
+    def encode_columns(self, columns: Columns) -> Floats:
+        """`encode`, of designs by column."""
+        return np.hstack([p.encode(columns[p.name]) for p in self.parameters])
+
+    def decode(self, codes: Floats) -> list[Design]:
+        """The designs nearest to `codes`, parameter by parameter; undoes `encode`.
+
+        They may break constraints. A code outside [0, 1] counts as the nearer bound.
+        """
+        return self.designs(self.decode_columns(codes))
+
+    def decode_columns(self, codes: Floats) -> dict[str, Column]:
+        """`decode`, by column."""
+        codes = np.asarray(codes, dtype=np.float64)
+        if codes.ndim != 2 or codes.shape[1] != self.width or not np.isfinite(codes).all():
+            raise ValueError(f"expected finite codes of shape (n, {self.width})")
+        parts = np.split(codes, np.cumsum([p.width for p in self.parameters])[:-1], axis=1)
+        return {p.name: p.decode(part) for p, part in zip(self.parameters, parts)}
+
+    def indices(self, designs: Sequence[Design]) -> Indices:
+        """The place of each value among its parameter's choices, shape `(n, parameters)`.
+
+        Raises:
+            DesignError: a value is not one of its parameter's, or the space has a real parameter.
+        """
+        return self.indices_of_columns(self.columns(designs))
+
+    def indices_of_columns(self, columns: Columns) -> Indices:
+        """`indices`, of designs by column."""
+        return np.column_stack([p.index(columns[p.name]) for p in self.parameters])
+
+    def from_indices(self, indices: Indices) -> list[Design]:
+        """The inverse of `indices`."""
+        return self.designs(self.columns_from_indices(indices))
+
+    def columns_from_indices(self, indices: Indices) -> dict[str, Column]:
+        """`from_indices`, by column."""
+        indices = np.asarray(indices)
+        counts = [parameter.count for parameter in self.parameters]
+        if indices.ndim != 2 or indices.shape[1] != len(counts) or indices.dtype.kind not in "iu":
+            raise ValueError(f"expected whole numbers of shape (n, {len(counts)})")
+        if (indices < 0).any() or (indices >= counts).any():
+            raise DesignError(f"an index is out of range: choices are {counts}")
+        return {p.name: p.choice(indices[:, i]) for i, p in enumerate(self.parameters)}
+
+    @property
+    def fields(self) -> tuple[int, ...]:
+        """Sizes of the one-hot fields; a structured parameter has one for each part."""
+        return tuple(size for parameter in self.parameters for size in parameter.fields)
+
+    def one_hot(self, designs: Sequence[Design]) -> NDArray[np.float32]:
+        """One-hot fields of `n` designs, shape `(n, sum(fields))`.
+
+        Raises:
+            DesignError: as `indices`, or the encoding would be too wide.
+        """
+        if sum(self.fields) > WIDEST_ONE_HOT:
+            raise DesignError(
+                f"space {self.name!r}: {sum(self.fields):,} one-hot inputs are too many",
+                hint="use encode",
+            )
+        columns = self.columns(designs)
+        taken = np.hstack([p.field_choices(columns[p.name]) for p in self.parameters])
+        taken += np.concatenate([[0], np.cumsum(self.fields)[:-1]]).astype(np.int64)
+        hot = np.zeros((len(designs), sum(self.fields)), np.float32)
+        np.put_along_axis(hot, taken, 1.0, axis=1)
+        return hot
+
+    def distance(self, a: Sequence[Design], b: Sequence[Design]) -> Floats:
+        """How unlike each of `n` designs is each of `m`, shape `(n, m)`, from 0 to 1.
+
+        The mean over parameters of: how far apart on its scale; whether a name differs;
+        Spearman's footrule of two orders; the share of a total that moved between parts.
+        """
+        weights = np.concatenate([np.full(p.width, p.distance_weight) for p in self.parameters])
+        left, right = self.encode(a) * weights, self.encode(b) * weights
+        total = np.zeros((len(left), len(right)))
+        at = 0
+        for parameter in self.parameters:
+            apart = np.zeros_like(total)
+            for i in range(at, at + parameter.width):
+                apart += np.abs(left[:, i, None] - right[None, :, i])
+            total += np.minimum(apart, 1.0)
+            at += parameter.width
+        return total / len(self.parameters)
+
+    def neighbors(self, design: Design) -> list[Design]:
+        """All valid designs that differ from `design` in one parameter, by one exchange.
+
+        An exchange is: any other value of a parameter with few, else a step of 1, 2, 4, ...
+        values; two items of an order swapped; a factor moved from one part to another.
+        """
+        return self.designs(self.neighbor_columns(self.columns([design]))[0])
+
+    def neighbor_columns(self, columns: Columns) -> tuple[dict[str, Column], Indices]:
+        """The neighbors of `n` designs at once.
+
+        Returns:
+            `m` valid designs by column, and for each the row it is a neighbor of, `(m,)`.
+        """
+        parts: list[dict[str, Column]] = []
+        origins: list[Indices] = []
+        for parameter in self.parameters:
+            values, origin = parameter.neighbors(columns[parameter.name])
+            part = {name: columns[name][origin] for name in self.names}
+            parts.append(part | {parameter.name: values})
+            origins.append(origin)
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in self.names}
+        origin = np.concatenate(origins)
+        keep = self.satisfied(joined)
+        return {name: column[keep] for name, column in joined.items()}, origin[keep]
+
+    def mutate(
+        self, designs: Sequence[Design], rng: np.random.Generator, *, rate: float | None = None
+    ) -> list[Design]:
+        """A valid variation of each of `n` designs.
+
+        Args:
+            designs: valid designs.
+            rng: decides.
+            rate: how likely each parameter is to change; one is changed at least. By default
+                one parameter changes on average.
+        """
+        return self.designs(self.mutate_columns(self.columns(designs), rng, rate=rate))
+
+    def mutate_columns(
+        self, columns: Columns, rng: np.random.Generator, *, rate: float | None = None
+    ) -> dict[str, Column]:
+        """`mutate`, by column."""
+        rate = 1 / len(self.parameters) if rate is None else rate
+        movable = np.array([parameter.count > 1 for parameter in self.parameters])
+
+        def attempt(rows: Indices) -> dict[str, Column]:
+            changed = (rng.random((len(rows), len(movable))) < rate) & movable
+            one = np.argmax(rng.random(changed.shape) * movable, axis=1)
+            idle = ~changed.any(axis=1)
+            changed[idle, one[idle]] = movable.any()
+            varied = {name: columns[name][rows] for name in self.names}
+            for i, parameter in enumerate(self.parameters):
+                at = np.flatnonzero(changed[:, i])
+                varied[parameter.name][at] = parameter.mutate(varied[parameter.name][at], rng)
+            return varied
+
+        return self._repaired(columns, attempt, rng)
+
+    def crossover(
+        self, a: Sequence[Design], b: Sequence[Design], rng: np.random.Generator
+    ) -> list[Design]:
+        """A valid child of each of `n` pairs of designs, each parameter from either parent.
+
+        Structured parameters mix within the value.
+        """
+        left, right = self.columns(a), self.columns(b)
+
+        def attempt(rows: Indices) -> dict[str, Column]:
+            return {
+                p.name: p.cross(left[p.name][rows], right[p.name][rows], rng)
+                for p in self.parameters
+            }
+
+        return self.designs(self._repaired(left, attempt, rng))
+
+    def _repaired(
+        self, parents: Columns, attempt: Any, rng: np.random.Generator
+    ) -> dict[str, Column]:
+        """What `attempt(rows)` makes of `parents`, again and again until all are valid.
+
+        A row that never is becomes a random valid neighbor of its parent, or a random design.
+        """
+        waiting = np.arange(_length(parents))
+        children = attempt(waiting)
+        for _ in range(REPAIRS):
+            waiting = waiting[~self.satisfied({k: v[waiting] for k, v in children.items()})]
+            if not len(waiting):
+                return dict(children)
+            for name, column in attempt(waiting).items():
+                children[name][waiting] = column
+        waiting = waiting[~self.satisfied({k: v[waiting] for k, v in children.items()})]
+        for row in waiting:
+            near, _ = self.neighbor_columns({k: v[row : row + 1] for k, v in parents.items()})
+            if not _length(near):
+                near = self.sample_columns(1, rng)
+            pick = int(rng.integers(_length(near)))
+            for name in self.names:
+                children[name][row] = near[name][pick]
+        return dict(children)
+
+    def content(self) -> dict[str, Any]:
+        """All that decides which designs are valid and what optimizers see, as plain data."""
+        return {
+            "parameters": {p.name: dict(p.content()) for p in self.parameters},
+            "constraints": [c.rule.text for c in self.constraints],
+            "features": {name: e.text for name, e in self.features.items()},
+        }
+
+    def fingerprint(self) -> str:
+        """SHA-256 of `content`; names and descriptions for people play no part."""
+        text = json.dumps([[k, v] for k, v in self.content().items()], sort_keys=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(p.name)}</td><td>{type(p).__name__.lower()}</td>"
+            f"<td>{escape(p.summary())}</td><td>{escape(p.unit)}</td>"
+            f"<td>{p.count:,}</td><td>{escape(p.description)}</td></tr>"
+            for p in self.parameters
+        )
+        head = "".join(
+            f"<th>{title}</th>"
+            for title in ("parameter", "kind", "values", "unit", "choices", "description")
+        )
+        rules = "".join(
+            f"<li><code>{escape(c.rule.text)}</code> {escape(c.why)}</li>" for c in self.constraints
+        )
+        return (
+            f"<b>{escape(self.name)}</b>: {self.size:,} designs<table><tr>{head}</tr>{rows}</table>"
+            f"{f'<ul>{rules}</ul>' if rules else ''}"
+        )
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {parameter.name: i for i, parameter in enumerate(self.parameters)}
+
+    @cached_property
+    def _groups(self) -> tuple[list[Parameter], list[Group]]:
+        return groups(self.parameters, self.constraints)
+
+    def _any(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
+        return {parameter.name: parameter.draw(n, rng) for parameter in self.parameters}
+
+
+def _length(columns: Columns) -> int:
+    return len(next(iter(columns.values())))

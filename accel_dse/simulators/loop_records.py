@@ -1,0 +1,139 @@
+"""What the kernels of the analytical model read and write: plain records, one design each.
+
+A record of fixed size costs one pointer to pass and nothing to slice, so that a search can ask
+about millions of mappings without allocating.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.hardware import Hardware
+from accel_dse.workload import DIMS, RELEVANT, TENSORS, Layer
+
+Ints = NDArray[np.int64]
+
+MAX_LEVELS = 8
+"""Levels that a `chip` and a `work` have room for."""
+
+LOOPS = MAX_LEVELS * len(DIMS)
+
+N, G, K, C, P, Q, R, S = range(8)
+WEIGHTS, INPUTS, OUTPUTS = range(3)
+PARTIAL = 3
+
+CHIP = np.dtype(
+    [
+        ("levels", np.int64),
+        ("program_level", np.int64),
+        ("program_entries", np.float64),
+        ("mac_pj", np.float64),
+        ("macs", np.float64),
+        ("keeps", np.uint8, (MAX_LEVELS, 3)),
+        ("partition", np.int64, (MAX_LEVELS, 3)),
+        ("multicast", np.uint8, (MAX_LEVELS,)),
+        ("reduces", np.uint8, (MAX_LEVELS,)),
+        ("loops_allowed", np.uint8, (MAX_LEVELS, 8)),
+        ("unroll_x", np.uint8, (MAX_LEVELS, 8)),
+        ("unroll_y", np.uint8, (MAX_LEVELS, 8)),
+        ("hardwired_x", np.int64, (MAX_LEVELS,)),
+        ("hardwired_y", np.int64, (MAX_LEVELS,)),
+        ("whole", np.uint8, (MAX_LEVELS, 8)),
+        ("capacity_bits", np.float64, (MAX_LEVELS, 3)),
+        ("word_bits", np.float64, (MAX_LEVELS, 4)),
+        ("fanout_x", np.int64, (MAX_LEVELS,)),
+        ("fanout_y", np.int64, (MAX_LEVELS,)),
+        ("read_bits_per_cycle", np.float64, (MAX_LEVELS,)),
+        ("write_bits_per_cycle", np.float64, (MAX_LEVELS,)),
+        ("shared_bits_per_cycle", np.float64, (MAX_LEVELS,)),
+        ("access_pj_per_bit", np.float64, (MAX_LEVELS, 3)),
+        ("network_pj_per_bit", np.float64, (MAX_LEVELS,)),
+    ]
+)
+"""One design as the kernels read it: `Hardware` with room for `MAX_LEVELS` levels. `hardwired_x`
+is the dimension that always occupies x, -1 if x is free."""
+
+WORK = np.dtype(
+    [
+        ("extent", np.int64, (MAX_LEVELS + 1, 8)),
+        ("spatial", np.int64, (MAX_LEVELS, 8)),
+        ("ragged", np.int64),
+        ("loops", np.int64, (MAX_LEVELS,)),
+        ("loop_dim", np.int64, (LOOPS,)),
+        ("loop_level", np.int64, (LOOPS,)),
+        ("steps", np.float64, (LOOPS + 1,)),
+        ("tile", np.float64, (MAX_LEVELS, 3)),
+        ("compute_cycles", np.float64),
+        ("instances", np.float64, (MAX_LEVELS + 1,)),
+        ("reads", np.float64, (MAX_LEVELS, 3)),
+        ("fills", np.float64, (MAX_LEVELS, 3)),
+        ("updates", np.float64, (MAX_LEVELS, 3)),
+        ("final_updates", np.float64, (MAX_LEVELS,)),
+        ("total_reads", np.float64, (MAX_LEVELS, 3)),
+        ("total_fills", np.float64, (MAX_LEVELS, 3)),
+        ("total_updates", np.float64, (MAX_LEVELS, 3)),
+        ("total_final_updates", np.float64, (MAX_LEVELS,)),
+        ("network_bits", np.float64, (MAX_LEVELS,)),
+        ("level_cycles", np.float64, (MAX_LEVELS,)),
+        ("dram_read_bits", np.float64),
+        ("dram_written_bits", np.float64),
+    ]
+)
+"""Scratch and results of the kernels.
+
+After `check`: `extent[i]`, what level `i`'s tile spans before clipping (`extent[L]` is one
+multiply-accumulate); `tile[i, t]`, its words. After `count`, by level and tensor: `reads`, `fills`,
+`updates` of the busiest instance, and `total_*` over all instances; `final_updates` are those
+`updates` of outputs that carry a finished sum. `instances[i]` is how many instances of level `i`
+work (`instances[L]`: multiply-accumulate units). After `totals`: `level_cycles`, the cycles that a
+level's bandwidth alone would need, and the bits that DRAM moved."""
+
+INDEXES = np.array([[dim in RELEVANT[tensor] for dim in DIMS] for tensor in TENSORS])
+"""Whether a dimension indexes a tensor, `(3, 8)`."""
+
+
+def new_work(n: int = 1) -> Any:
+    """Scratch for one thread: pass `new_work()[0]` to the kernels."""
+    return np.zeros(n, WORK)
+
+
+def pack_layers(layers: Sequence[Layer]) -> NDArray[np.int64]:
+    """The bounds and the window of each layer as the kernels read them, shape `(len(layers), 12)`.
+
+    The last four columns are the strides of P and Q and the dilations of R and S.
+    """
+    return np.array([[*a.dims, *a.stride, *a.dilation] for a in layers], dtype=np.int64)
+
+
+def pack(hardware: Hardware) -> Any:
+    """The designs as the kernels read them, `CHIP` records of shape `(n,)`.
+
+    Raises:
+        ValueError: more than `MAX_LEVELS` levels, or a hardwired fan-out without one dimension.
+    """
+    count = len(hardware.levels)
+    if count > MAX_LEVELS:
+        raise ValueError(f"levels: at most {MAX_LEVELS} can be counted, got {count}")
+    chips = np.zeros(len(hardware), CHIP)
+    chips["levels"] = count
+    chips["macs"] = hardware.macs
+    for name in ("program_level", "program_entries", "mac_pj"):
+        chips[name] = getattr(hardware, name)
+    for axis, allowed in enumerate((hardware.unroll_x, hardware.unroll_y)):
+        wired = chips["hardwired_" + "xy"[axis]]
+        wired[:] = -1
+        for level in np.flatnonzero(hardware.hardwired[:, axis]):
+            dims = np.flatnonzero(allowed[level])
+            if len(dims) != 1:
+                raise ValueError(
+                    f"level {hardware.levels[level]!r}: a hardwired fan-out has one dimension, "
+                    f"got {[DIMS[d] for d in dims]}"
+                )
+            wired[:, level] = dims[0]
+    for name in CHIP.names or ():
+        column = getattr(hardware, name, None)
+        if isinstance(column, np.ndarray) and chips[name].ndim > 1:
+            chips[name][:, :count] = column
+    return chips

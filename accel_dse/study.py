@@ -1,0 +1,238 @@
+"""The loop: ask, simulate, append, tell."""
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields, is_dataclass
+from html import escape
+from importlib.metadata import version
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from accel_dse import plugins
+from accel_dse.errors import LogError, SimulatorError, SimulatorTimeoutError
+from accel_dse.metrics import Metrics
+from accel_dse.optimizers.base import Optimizer
+from accel_dse.problem import Problem
+from accel_dse.progress import Progress, Tally, fitting
+from accel_dse.simulators.base import Simulator
+from accel_dse.trial import Design, Outcome, Trial
+from accel_dse.trial_log import StudyDescription, TrialLog
+
+
+@dataclass(kw_only=True)
+class Study:
+    """A search for good designs, on record.
+
+    Attributes:
+        problem: what is searched for.
+        optimizer: proposes designs; untold, or told just what the log holds.
+        simulator: measures them.
+        log: where every trial goes, before anyone learns from it.
+        progress: shows how it goes; by default what suits where we run.
+    """
+
+    problem: Problem
+    optimizer: Optimizer
+    simulator: Simulator
+    log: TrialLog
+    progress: Progress = field(default_factory=fitting, repr=False)
+
+    def run(self, n_trials: int, *, batch: int = 1) -> list[Trial]:
+        """Runs until the log holds `n_trials`, counting those already there.
+
+        A run that was stopped or killed, and is started again, goes on as if it never stopped.
+
+        Args:
+            n_trials: how long the log should be.
+            batch: designs proposed and simulated at a time.
+
+        Returns:
+            All trials, oldest first.
+
+        Raises:
+            LogError: the log cannot be written, is in use, or is of another study.
+            OptionError: an objective or a limit names a metric that the simulator does not give.
+            KeyboardInterrupt: Ctrl-C or SIGTERM came; the batch it came in is in the log.
+        """
+        self.log.create_or_check(self.description())
+        try:
+            trials = self.log.read()
+            self._catch_up(trials)
+            tally = Tally(self.problem.goal, trials, n_trials)
+            with self.progress, stop_requests(self.progress.say) as stop_requested:
+                self.progress.show(tally.status())
+                while len(trials) < n_trials:
+                    designs = self.optimizer.ask(min(batch, n_trials - len(trials)))
+                    new = self._simulate(designs, first=len(trials))
+                    self.log.append(new)  # on disk before anyone learns from it
+                    self.optimizer.tell(new)
+                    trials += new
+                    tally.add(new)
+                    self.progress.show(tally.status())
+                    if stop_requested():
+                        raise KeyboardInterrupt
+        finally:
+            self.log.close()
+        return trials
+
+    def description(self) -> StudyDescription:
+        """What the log says it is a log of."""
+        return StudyDescription(
+            problem=self.problem.content(),
+            optimizer=plugins.name_of("optimizers", type(self.optimizer)),
+            optimizer_options=options(self.optimizer, besides=("problem", "seed")),
+            seed=self.optimizer.seed,
+            simulator=plugins.name_of("simulators", type(self.simulator)),
+            simulator_version=self.simulator.version,
+            simulator_options=options(self.simulator),
+            package_version=version("accel-dse"),
+        )
+
+    def _catch_up(self, trials: Sequence[Trial]) -> None:
+        told = self.optimizer.trials
+        if list(told) != list(trials[: len(told)]):
+            raise LogError(
+                f"{self.log.place}: the optimizer was told {len(told)} trials that are not the "
+                "log's",
+                hint="give the study a new optimizer",
+            )
+        self.optimizer.tell(trials[len(told) :])
+
+    def _simulate(self, designs: Sequence[Design], first: int) -> list[Trial]:
+        """Measures `designs` on every workload; they become trials from index `first` on."""
+        columns = self.problem.space.columns(designs)
+        started = time.time()
+        outcomes = [
+            self.simulator.outcomes(workload, columns) for workload, _ in self.problem.workloads
+        ]
+        ended = time.time()
+        for outcome in outcomes:
+            if len(outcome) != len(designs):
+                raise SimulatorError(
+                    f"{type(self.simulator).__name__} gave {len(outcome)} results for "
+                    f"{len(designs)} designs"
+                )
+        failures: dict[int, SimulatorError] = {}
+        for outcome in outcomes:
+            failures = {**outcome.failures, **failures}
+        alive = [i for i in range(len(designs)) if i not in failures]
+        metrics = self.problem.combine([_rows(outcome.metrics, alive) for outcome in outcomes])
+        if metrics.values or "" in metrics.infeasible:
+            self.problem.check_metrics(metrics.values)
+        results = {place: i for i, place in enumerate(alive)}
+        return [
+            Trial(
+                index=first + i,
+                design=design,
+                started=started,
+                ended=ended,
+                host=socket.gethostname(),
+                **(_failed(failures[i]) if i in failures else _measured(metrics, results[i])),
+            )
+            for i, design in enumerate(designs)
+        ]
+
+    def _repr_html_(self) -> str:
+        goal = self.problem.goal
+        rows = {
+            "space": f"{self.problem.space.name}: {self.problem.space.size:,} designs",
+            "workloads": ", ".join(workload.name for workload, _ in self.problem.workloads),
+            "objectives": ", ".join(map(str, goal.objectives)),
+            "limits": ", ".join(map(str, goal.limits)) or "none",
+            "optimizer": f"{self.optimizer!r}",
+            "simulator": plugins.name_of("simulators", type(self.simulator)),
+            "log": self.log.place,
+        }
+        cells = "".join(
+            f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in rows.items()
+        )
+        return f"<table>{cells}</table>"
+
+
+def options(plugin: object, besides: Sequence[str] = ()) -> dict[str, Any]:
+    """The options that `plugin` was made with, as plain data."""
+    if not is_dataclass(plugin):
+        return {}
+    return {
+        item.name: _plain(getattr(plugin, item.name))
+        for item in fields(plugin)
+        if item.init and item.name not in besides
+    }
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if is_dataclass(value) and not isinstance(value, type):
+        return options(value)
+    if isinstance(value, dict):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(_plain, value))
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+@contextmanager
+def stop_requests(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """Lets Ctrl-C and SIGTERM ask for a stop; a second one interrupts at once.
+
+    Args:
+        say: called with what to tell the user.
+
+    Yields:
+        Whether a stop was asked for. Outside the main thread nothing is caught.
+    """
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        with suppress(RuntimeError):  # the signal may have come in the middle of a write
+            say("stopping after this batch; once more to stop at once and lose it")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    caught = [s for s in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(s) != signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in caught}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _rows(metrics: Metrics, rows: Sequence[int]) -> Metrics:
+    return Metrics(
+        {name: column[list(rows)] for name, column in metrics.values.items()},
+        tuple(metrics.infeasible[i] for i in rows),
+    )
+
+
+def _failed(error: SimulatorError) -> dict[str, Any]:
+    late = isinstance(error, SimulatorTimeoutError)
+    reason = _text(str(error)) or type(error).__name__
+    return {"outcome": Outcome.TIMED_OUT if late else Outcome.FAILED, "reason": reason}
+
+
+def _measured(metrics: Metrics, i: int) -> dict[str, Any]:
+    if metrics.infeasible[i]:
+        return {"outcome": Outcome.INFEASIBLE, "reason": _text(metrics.infeasible[i])}
+    return {"outcome": Outcome.FEASIBLE, "metrics": metrics.row(i)}
+
+
+def _text(reason: str) -> str:
+    """`reason` as any file can hold it: a broken simulator may print anything."""
+    return reason.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

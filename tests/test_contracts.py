@@ -1,0 +1,154 @@
+"""Every plug-in in the table keeps the four laws."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from accel_dse import plugins
+from accel_dse.metrics import Metrics
+from accel_dse.optimizers.random_search import RandomSearch
+from accel_dse.simulators.base import Simulator
+from accel_dse.testing import (
+    ToySimulator,
+    check_optimizer,
+    check_simulator,
+    check_trial_log,
+    toy_problem,
+)
+
+PROBLEMS = {
+    "one objective": toy_problem(),
+    "two objectives": toy_problem(objectives=("latency_cycles", "energy_uj")),
+    "no limit": toy_problem(limits=()),
+}
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("name", plugins.BUILT_IN["optimizers"])
+def test_an_optimizer_keeps_its_contract(name, problem):
+    if find_spec(plugins.BUILT_IN["optimizers"][name].partition(":")[0]) is None:
+        pytest.skip(f"{name} does not exist yet")
+    check_optimizer(plugins.load("optimizers", name), PROBLEMS[problem])
+
+
+def test_a_simulator_keeps_its_contract():
+    problem = toy_problem()
+    designs = problem.space.sample_columns(40, np.random.default_rng(0))
+    check_simulator(ToySimulator(), problem.workloads[0][0], designs)
+
+
+def test_the_log_keeps_its_contract(tmp_path):
+    check_trial_log(tmp_path)
+
+
+# The checks find what they are for.
+
+
+class Forgetful(RandomSearch):
+    def ask(self, n):
+        self.asked = getattr(self, "asked", 0) + n
+        return self.problem.space.sample(n, np.random.default_rng(self.asked))
+
+
+class Global(RandomSearch):
+    def ask(self, n):
+        rng = np.random.default_rng(np.random.randint(1000))
+        return self.problem.space.sample(n, rng)
+
+
+class Outside(RandomSearch):
+    def ask(self, n):
+        return [{**design, "pes_x": 32, "pes_y": 1} for design in super().ask(n)]
+
+
+class Lazy(RandomSearch):
+    def ask(self, n):
+        return super().ask(max(1, n - 1))
+
+
+class Grouping(RandomSearch):
+    def tell(self, trials, pending=()):
+        super().tell(trials, pending)
+        self.tells = getattr(self, "tells", 0) + 1
+
+    def ask(self, n):
+        return self.problem.space.sample(n, np.random.default_rng(getattr(self, "tells", 0)))
+
+
+class Numerical(RandomSearch):
+    def ask(self, n):
+        late = sum(trial.outcome == "timed_out" for trial in self.trials)
+        return self.problem.space.sample(n, np.random.default_rng([len(self.trials), late]))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "complaint"),
+    [
+        (Forgetful, "left a trace"),
+        (Global, "reproducible"),
+        (Outside, "constraint"),
+        (Lazy, "got 6"),
+        (Grouping, "left a trace|grouped|go on"),
+        (Numerical, "law 3"),
+    ],
+)
+def test_an_optimizer_that_breaks_a_law_is_caught(optimizer, complaint):
+    with pytest.raises(Exception, match=complaint):
+        check_optimizer(optimizer, toy_problem())
+
+
+class Moody(ToySimulator):
+    calls = 0
+
+    def simulate(self, workload, designs):
+        Moody.calls += 1
+        metrics = super().simulate(workload, designs)
+        values = {name: column + Moody.calls for name, column in metrics.values.items()}
+        return Metrics(values, metrics.infeasible)
+
+
+class Sociable(ToySimulator):
+    def simulate(self, workload, designs):
+        metrics = super().simulate(workload, designs)
+        values = {name: column + len(metrics) for name, column in metrics.values.items()}
+        return Metrics(values, metrics.infeasible)
+
+
+class Vandal(ToySimulator):
+    def simulate(self, workload, designs):
+        metrics = super().simulate(workload, designs)
+        designs["pes_x"][:] = 1
+        return metrics
+
+
+class Short(Simulator):
+    def simulate(self, workload, designs):
+        return Metrics({"latency_ms": np.array([1.0])}, ("",))
+
+
+@pytest.mark.parametrize(
+    ("simulator", "complaint"),
+    [
+        (Moody(), "run again"),
+        (Sociable(), "half of the batch"),
+        (Vandal(), "changed its input 'pes_x'"),
+        (Short(), "40 designs gave 1 results"),
+    ],
+)
+def test_a_simulator_that_breaks_a_law_is_caught(simulator, complaint):
+    problem = toy_problem()
+    designs = problem.space.sample_columns(40, np.random.default_rng(0))
+    with pytest.raises(AssertionError, match=complaint):
+        check_simulator(simulator, problem.workloads[0][0], designs)
+
+
+EVERY_NAME = [(kind, name) for kind, table in plugins.BUILT_IN.items() for name in table]
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY_NAME)
+def test_every_name_in_the_table_can_be_loaded(kind, name):
+    module = plugins.BUILT_IN[kind][name].partition(":")[0]
+    if find_spec(module) is None:
+        pytest.skip(f"{module} does not exist yet")
+    assert plugins.name_of(kind, plugins.load(kind, name)) == name

@@ -13,20 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_dse.constraints import Constraint, Group, broken, explain_empty, groups
+from accel_dse.constraints import Constraint, Group, broken, empty_space, groups
 from accel_dse.errors import DesignError
-from accel_dse.expressions import Expression, suggestion
-from accel_dse.parameters import Categorical, Column, Floats, Indices, Parameter
-from accel_dse.structured_parameters import Permutation
+from accel_dse.expressions import Expression
+from accel_dse.formula import suggestion
+from accel_dse.moves import Columns, at, exchanged, length, mutated, repaired
+from accel_dse.parameters.base import Column, Floats, Indices, Parameter
+from accel_dse.parameters.categorical import Categorical
+from accel_dse.parameters.permutation import Permutation
 
 Design = Mapping[str, Any]
 """Parameter name -> an int, a float, a string, or (if structured) a tuple of them."""
-
-Columns = Mapping[str, Column]
-"""`n` designs by column: parameter name -> array of shape `(n,)`, or `(n, k)` if structured."""
-
-REPAIRS = 16
-"""Times that a mutation or a crossover is tried again when its result is not valid."""
 
 WIDEST_ONE_HOT = 65_536
 """Width of a one-hot encoding that still makes sense."""
@@ -60,10 +57,10 @@ class DesignSpace:
         object.__setattr__(self, "features", dict(self.features))
         if not self.parameters:
             raise DesignError(f"space {self.name!r} has no parameters")
-        names = [parameter.name for parameter in self.parameters]
-        for name in names:
-            if names.count(name) > 1:
-                raise DesignError(f"two parameters are named {name!r}")
+        names = self.names
+        if len(self._by_name) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DesignError(f"two parameters are named {twice!r}")
         for constraint in self.constraints:
             if not constraint.rule.names:
                 raise DesignError(f"constraint {constraint} names no parameter")
@@ -100,10 +97,9 @@ class DesignSpace:
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name; DesignError if there is none."""
-        for parameter in self.parameters:
-            if parameter.name == name:
-                return parameter
-        raise DesignError(f"no parameter is named {name!r}", hint=suggestion(name, self.names))
+        if name not in self._by_name:
+            raise DesignError(f"no parameter is named {name!r}", hint=suggestion(name, self.names))
+        return self._by_name[name]
 
     @property
     def size(self) -> int | float:
@@ -126,10 +122,7 @@ class DesignSpace:
             DesignError: a parameter is missing, unknown, or has a value that it cannot have.
         """
         for name in design:
-            if name not in self._places:
-                raise DesignError(
-                    f"no parameter is named {name!r}", hint=suggestion(str(name), self.names)
-                )
+            self.parameter(name)
         values = {}
         for parameter in self.parameters:
             if parameter.name not in design:
@@ -184,7 +177,7 @@ class DesignSpace:
         Raises:
             DesignError: a constraint has no value for a design that keeps all others.
         """
-        return broken(self.constraints, columns, _length(columns))
+        return broken(self.constraints, columns, length(columns))
 
     def satisfied(self, columns: Columns) -> NDArray[np.bool_]:
         """Which of `n` designs keep all constraints, shape `(n,)`."""
@@ -204,9 +197,11 @@ class DesignSpace:
     def sample(self, n: int, rng: np.random.Generator) -> list[Design]:
         """`n` independent random valid designs.
 
+        Every valid design is equally likely (a real is uniform on its scale; so is an integer on
+        a log scale).
+
         Raises:
-            DesignError: none is valid, as far as can be found out; says which constraint
-                rejects most.
+            DesignError: none is valid, or none can be found; says which constraint rejects most.
         """
         return self.designs(self.sample_columns(n, rng))
 
@@ -217,25 +212,32 @@ class DesignSpace:
         for group in tied:
             drawn = group.draw(n, rng)
             if drawn is None:
-                raise explain_empty(self.constraints, self.violated(self._any(100_000, rng)))
+                raise empty_space(self.constraints, self.violated(self._draw(100_000, rng)))
             columns |= drawn
         return {name: columns[name] for name in self.names}
 
     def share_valid(self, n: int, rng: np.random.Generator) -> float:
         """The share of `n` random designs, drawn without regard to constraints, that are valid."""
-        return float(self.satisfied(self._any(n, rng)).mean())
+        return float(self.satisfied(self._draw(n, rng)).mean())
 
     def rejections(self, n: int, rng: np.random.Generator) -> dict[str, float]:
         """For each constraint's rule, the share of `n` random designs that break it."""
-        shares = self.violated(self._any(n, rng)).mean(axis=0)
+        shares = self.violated(self._draw(n, rng)).mean(axis=0)
         return {c.rule.text: float(share) for c, share in zip(self.constraints, shares)}
 
+    def _draw(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
+        return {parameter.name: parameter.draw(n, rng) for parameter in self.parameters}
+
     def count_valid(self) -> int | None:
-        """How many designs are valid; None if that cannot be counted."""
+        """How many designs are valid; None if they cannot be counted."""
         free, tied = self._groups
-        if math.isinf(self.size) or not all(group.complete for group in tied):
+        counts = [group.count for group in tied]
+        known = [count for count in counts if count is not None]
+        if 0 in known:
+            return 0
+        if len(known) < len(counts) or math.isinf(self.size):
             return None
-        return math.prod(int(p.count) for p in free) * math.prod(g.count for g in tied)
+        return math.prod(int(p.count) for p in free) * math.prod(known)
 
     def every(self, *, limit: int = 1_000_000) -> dict[str, Column]:
         """All valid designs, by column.
@@ -245,18 +247,20 @@ class DesignSpace:
         """
         count = self.count_valid()
         if count is None or count > limit:
-            raise DesignError(f"space {self.name!r}: more than {limit:,} designs to list")
+            many = "too many designs to count" if count is None else f"{count:,} valid designs"
+            raise DesignError(f"space {self.name!r}: {many}, at most {limit:,} can be listed")
         free, tied = self._groups
-        tables = [{p.name: np.arange(int(p.count))} for p in free]
-        tables += [group.combinations() for group in tied]
-        before, columns = 1, {}
+        tables = [group.combinations() for group in tied]
+        tables += [{p.name: p.choice(np.arange(int(p.count)))} for p in free]
+        columns: dict[str, Column] = {}
+        done = 1
         for table in tables:
-            rows = len(next(iter(table.values())))
-            after = count // max(before * rows, 1)
-            for name, index in table.items():
-                places = np.tile(np.repeat(index, after), before)
-                columns[name] = self.parameter(name).choice(places)
-            before *= rows
+            rows = np.tile(
+                np.repeat(np.arange(length(table)), done),
+                count // done // length(table) if count else 0,
+            )
+            columns |= at(table, rows)
+            done *= length(table)
         return {name: columns[name] for name in self.names}
 
     @property
@@ -371,10 +375,11 @@ class DesignSpace:
         return total / len(self.parameters)
 
     def neighbors(self, design: Design) -> list[Design]:
-        """All valid designs that differ from `design` in one parameter, by one exchange.
+        """All valid designs that differ from `design` by one exchange in one parameter.
 
-        An exchange is: any other value of a parameter with few, else a step of 1, 2, 4, ...
-        values; two items of an order swapped; a factor moved from one part to another.
+        An exchange is any other value of a number or a name (of numbers with many values, those
+        1, 2, 4, ... values away), two items of an order swapped, or a factor moved from one part
+        of a total to another.
         """
         return self.designs(self.neighbor_columns(self.columns([design]))[0])
 
@@ -382,94 +387,60 @@ class DesignSpace:
         """The neighbors of `n` designs at once.
 
         Returns:
-            `m` valid designs by column, and for each the row it is a neighbor of, `(m,)`.
+            `m` valid designs by column, and the row that each is a neighbor of, shape `(m,)`.
         """
-        parts: list[dict[str, Column]] = []
-        origins: list[Indices] = []
-        for parameter in self.parameters:
-            values, origin = parameter.neighbors(columns[parameter.name])
-            part = {name: columns[name][origin] for name in self.names}
-            parts.append(part | {parameter.name: values})
-            origins.append(origin)
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in self.names}
-        origin = np.concatenate(origins)
-        keep = self.satisfied(joined)
-        return {name: column[keep] for name, column in joined.items()}, origin[keep]
+        varied, origin = exchanged(self.parameters, columns)
+        valid = self.satisfied(varied)
+        return at(varied, valid), origin[valid]
 
     def mutate(
         self, designs: Sequence[Design], rng: np.random.Generator, *, rate: float | None = None
     ) -> list[Design]:
-        """A valid variation of each of `n` designs.
+        """A valid variation of each of `n` valid designs.
 
         Args:
-            designs: valid designs.
+            designs: the designs to vary.
             rng: decides.
-            rate: how likely each parameter is to change; one is changed at least. By default
-                one parameter changes on average.
+            rate: how likely each parameter is to change; at least one is. By default, one does
+                on average.
         """
-        return self.designs(self.mutate_columns(self.columns(designs), rng, rate=rate))
-
-    def mutate_columns(
-        self, columns: Columns, rng: np.random.Generator, *, rate: float | None = None
-    ) -> dict[str, Column]:
-        """`mutate`, by column."""
-        rate = 1 / len(self.parameters) if rate is None else rate
-        movable = np.array([parameter.count > 1 for parameter in self.parameters])
-
-        def attempt(rows: Indices) -> dict[str, Column]:
-            changed = (rng.random((len(rows), len(movable))) < rate) & movable
-            one = np.argmax(rng.random(changed.shape) * movable, axis=1)
-            idle = ~changed.any(axis=1)
-            changed[idle, one[idle]] = movable.any()
-            varied = {name: columns[name][rows] for name in self.names}
-            for i, parameter in enumerate(self.parameters):
-                at = np.flatnonzero(changed[:, i])
-                varied[parameter.name][at] = parameter.mutate(varied[parameter.name][at], rng)
-            return varied
-
-        return self._repaired(columns, attempt, rng)
+        parents = self.columns(designs)
+        chance = 1 / len(self.parameters) if rate is None else rate
+        return self.designs(
+            repaired(
+                lambda rows: mutated(self.parameters, at(parents, rows), chance, rng),
+                len(designs),
+                self.satisfied,
+                lambda row: self._instead(at(parents, np.array([row])), rng),
+            )
+        )
 
     def crossover(
         self, a: Sequence[Design], b: Sequence[Design], rng: np.random.Generator
     ) -> list[Design]:
-        """A valid child of each of `n` pairs of designs, each parameter from either parent.
+        """A valid child of each of `n` pairs of valid designs.
 
-        Structured parameters mix within the value.
+        Each parameter is that of either parent; orders and factors mix within.
         """
         left, right = self.columns(a), self.columns(b)
+        return self.designs(
+            repaired(
+                lambda rows: {
+                    p.name: p.cross(left[p.name][rows], right[p.name][rows], rng)
+                    for p in self.parameters
+                },
+                len(a),
+                self.satisfied,
+                lambda row: at(left, np.array([row])),
+            )
+        )
 
-        def attempt(rows: Indices) -> dict[str, Column]:
-            return {
-                p.name: p.cross(left[p.name][rows], right[p.name][rows], rng)
-                for p in self.parameters
-            }
-
-        return self.designs(self._repaired(left, attempt, rng))
-
-    def _repaired(
-        self, parents: Columns, attempt: Any, rng: np.random.Generator
-    ) -> dict[str, Column]:
-        """What `attempt(rows)` makes of `parents`, again and again until all are valid.
-
-        A row that never is becomes a random valid neighbor of its parent, or a random design.
-        """
-        waiting = np.arange(_length(parents))
-        children = attempt(waiting)
-        for _ in range(REPAIRS):
-            waiting = waiting[~self.satisfied({k: v[waiting] for k, v in children.items()})]
-            if not len(waiting):
-                return dict(children)
-            for name, column in attempt(waiting).items():
-                children[name][waiting] = column
-        waiting = waiting[~self.satisfied({k: v[waiting] for k, v in children.items()})]
-        for row in waiting:
-            near, _ = self.neighbor_columns({k: v[row : row + 1] for k, v in parents.items()})
-            if not _length(near):
-                near = self.sample_columns(1, rng)
-            pick = int(rng.integers(_length(near)))
-            for name in self.names:
-                children[name][row] = near[name][pick]
-        return dict(children)
+    def _instead(self, parent: Columns, rng: np.random.Generator) -> dict[str, Column]:
+        """A random valid neighbor of one design, or any valid design if it has none."""
+        near, _ = self.neighbor_columns(parent)
+        if not length(near):
+            return self.sample_columns(1, rng)
+        return at(near, rng.integers(length(near), size=1))
 
     def content(self) -> dict[str, Any]:
         """All that decides which designs are valid and what optimizers see, as plain data."""
@@ -507,16 +478,9 @@ class DesignSpace:
         )
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {parameter.name: i for i, parameter in enumerate(self.parameters)}
+    def _by_name(self) -> dict[str, Parameter]:
+        return {parameter.name: parameter for parameter in self.parameters}
 
     @cached_property
     def _groups(self) -> tuple[list[Parameter], list[Group]]:
         return groups(self.parameters, self.constraints)
-
-    def _any(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
-        return {parameter.name: parameter.draw(n, rng) for parameter in self.parameters}
-
-
-def _length(columns: Columns) -> int:
-    return len(next(iter(columns.values())))

@@ -97,7 +97,8 @@ class Categorical(Parameter):
         column = np.array(values, dtype=None if len(values) else self._choices.dtype)
         if column.shape != (len(values),) or column.dtype.kind != self._choices.dtype.kind:
             raise DesignError(f"{self.name}: some values are not among {self.summary()}")
-        return column
+        # wide enough for every choice: NumPy cuts a longer string off when it is assigned
+        return column.astype(np.result_type(column, self._choices))
 
     def index(self, column: Column) -> Indices:
         at = np.searchsorted(self._choices, column, sorter=self._order)

@@ -30,116 +30,16 @@ from accel_dse.simulators.loop_records import (
     OUTPUTS,
     PARTIAL,
     Ints,
-    K,
     P,
     R,
     new_work,
     pack,
     pack_layers,
 )
-from accel_dse.simulators.loop_tiles import distinct, innermost, lay_out, step, tiles, windows
+from accel_dse.simulators.loop_rules import OK, check
+from accel_dse.simulators.loop_tiles import distinct, innermost, step, tiles, windows
 
 __all__ = ["check", "count", "measure", "new_work", "pack", "pack_layers", "totals"]
-
-OK, UNCOVERED, LOOP, UNROLL_X, UNROLL_Y, HARDWIRED, FANOUT_X, FANOUT_Y, WHOLE, CAPACITY, PROGRAM = (
-    range(11)
-)
-"""What `check` may find wrong; it returns `rule * 256 + level * 16 + dim or tensor`."""
-
-
-@njit(cache=True)
-def check(
-    chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, order: Ints, work: Any
-) -> int:
-    """Whether the mapping is valid: 0, or `rule * 256 + level * 16 + dim or tensor`.
-
-    Args:
-        chip: one element of `pack(hardware)`.
-        layer: one row of `pack_layers(layers)`.
-        temporal, spatial_x, spatial_y, order: one row of a `Mappings`, each `(L, 8)`.
-        work: one element of `new_work(n)`, one for each thread.
-    """
-    levels = chip.levels
-    for i in range(levels):
-        x = 1
-        y = 1
-        for d in range(8):
-            if temporal[i, d] > 1 and not chip.loops_allowed[i, d]:
-                return LOOP * 256 + i * 16 + d
-            if spatial_x[i, d] > 1:
-                x *= spatial_x[i, d]
-                if not chip.unroll_x[i, d]:
-                    return UNROLL_X * 256 + i * 16 + d
-            if spatial_y[i, d] > 1:
-                y *= spatial_y[i, d]
-                if not chip.unroll_y[i, d]:
-                    return UNROLL_Y * 256 + i * 16 + d
-        if x > chip.fanout_x[i]:
-            return FANOUT_X * 256 + i * 16
-        if y > chip.fanout_y[i]:
-            return FANOUT_Y * 256 + i * 16
-        if chip.hardwired_x[i] >= 0 and x != chip.fanout_x[i]:
-            return HARDWIRED * 256 + i * 16 + chip.hardwired_x[i]
-        if chip.hardwired_y[i] >= 0 and y != chip.fanout_y[i]:
-            return HARDWIRED * 256 + i * 16 + chip.hardwired_y[i]
-    lay_out(chip, layer, temporal, spatial_x, spatial_y, order, work)
-    for d in range(8):
-        if work.extent[0, d] < layer[d]:
-            return UNCOVERED * 256 + d
-    for i in range(levels):
-        for d in range(8):
-            if chip.whole[i, d] and work.extent[i, d] < layer[d]:
-                return WHOLE * 256 + i * 16 + d
-        for t in range(3):
-            if chip.keeps[i, t] and occupied_bits(chip, work, i, t) > chip.capacity_bits[i, t]:
-                return CAPACITY * 256 + i * 16 + t
-    if transfers(chip, work) > chip.program_entries:
-        return PROGRAM * 256 + chip.program_level * 16
-    return OK
-
-
-@njit(cache=True)
-def occupied_bits(chip: Any, work: Any, level: int, tensor: int) -> float:
-    """Bits that unclipped tiles occupy in the partition of `tensor` at `level`."""
-    bits = 0.0
-    for t in range(3):
-        if chip.keeps[level, t] and chip.partition[level, t] == chip.partition[level, tensor]:
-            kind = PARTIAL if t == OUTPUTS and unfinished(chip, work, level) else t
-            bits += work.tile[level, t] * chip.word_bits[level, kind]
-    return bits
-
-
-@njit(cache=True)
-def unfinished(chip: Any, work: Any, level: int) -> bool:
-    """Whether `level` ever holds a sum to which products are still to be added."""
-    inner = level + 1
-    while inner < chip.levels and not chip.keeps[inner, OUTPUTS]:
-        inner += 1
-    end = work.loops[inner - 1]
-    if inner < chip.levels:
-        end = innermost(work, OUTPUTS, end) + 1
-    for k in range(end):
-        if not INDEXES[OUTPUTS, work.loop_dim[k]]:
-            return True
-    for i in range(inner):
-        if i < level or not chip.reduces[i]:
-            for d in range(8):
-                if work.spatial[i, d] > 1 and not INDEXES[OUTPUTS, d]:
-                    return True
-    return False
-
-
-@njit(cache=True)
-def transfers(chip: Any, work: Any) -> float:
-    """Tile transfers that the program spells out: for each tensor, how often the loops of
-    `program_level` and those outside it ask for another tile. 0 without a program.
-    """
-    if chip.program_level < 0:
-        return 0.0
-    found = 0.0
-    for t in range(3):
-        found += work.steps[innermost(work, t, work.loops[chip.program_level]) + 1]
-    return found
 
 
 @njit(cache=True)
@@ -202,13 +102,13 @@ def _exchange(chip: Any, layer: Ints, work: Any, tensor: int, outer: int, inner:
     if inner == chip.levels:
         words = work.steps[work.loops[inner - 1]]
     else:
-        words = _fetched(layer, work, tensor, inner)
+        words = fetched(layer, work, tensor, inner)
         work.fills[inner, tensor] = words
         work.total_fills[inner, tensor] = words * work.instances[inner]
     for i in range(inner - 1, outer - 1, -1):
         work.network_bits[i] += words * work.instances[i + 1] * _network_bits(chip, tensor, i)
         if work.instances[i + 1] != work.instances[i]:
-            words *= _copies(chip, layer, work, tensor, i)
+            words *= copies(chip, layer, work, tensor, i)
     if tensor == OUTPUTS:
         work.updates[outer, tensor] = words
         work.total_updates[outer, tensor] = words * work.instances[outer]
@@ -224,57 +124,56 @@ def _network_bits(chip: Any, tensor: int, level: int) -> float:
 
 
 @njit(cache=True)
-def _copies(chip: Any, layer: Ints, work: Any, tensor: int, level: int) -> float:
+def copies(chip: Any, layer: Ints, work: Any, tensor: int, level: int) -> float:
     """Words that `level` sends (gets) for one that each instance inside takes (gives)."""
     s = work.spatial
     shared = chip.reduces[level] if tensor == OUTPUTS else chip.multicast[level]
-    copies = 1.0
+    words = 1.0
     for d in range(8):
         if INDEXES[tensor, d] or not shared:
-            copies *= s[level, d]
+            words *= s[level, d]
     if tensor == INPUTS and shared:
-        copies *= distinct(layer, work, level, 0) * distinct(layer, work, level, 1)
-    return copies
+        words *= distinct(layer, work, level, 0) * distinct(layer, work, level, 1)
+    return words
 
 
 @njit(cache=True)
-def _fetched(layer: Ints, work: Any, tensor: int, level: int) -> float:
+def fetched(layer: Ints, work: Any, tensor: int, level: int) -> float:
     """Words that one instance of `level` gets of `tensor` in all, where all factors divide.
 
-    A tile is fetched whenever a loop outside steps to other words, so loops inside the innermost
-    such loop (`first`) cost nothing. Where `first` slides the window, a step fetches only what the
-    tile before did not have. When a loop further out steps, that overlap is lost, except where the
-    tile moves by as much as `first` moves it, or not at all. The move is measured as Timeloop
-    measures it, from the second position of the loops inside, not the last.
+    A tile is fetched whenever a loop outside steps to other words; loops inside the innermost such
+    loop cost nothing. If the innermost loop of all slides the window, a step of it fetches only
+    what the tile before did not have. When another loop steps, that overlap is lost, unless the
+    window moves on by as much: by the step of the loop outside, less one step of each loop inside.
+    (So measured, a loop of two steps passes its overlap on to the next loop of its dimension, and
+    a longer loop does not, since Timeloop lets the second step of a loop stand for all others.)
 
-    Source: Timeloop, `NestAnalysis::ComputeTemporalWorkingSet` (steps 0 and 1 of a loop stand for
-    all) and `OperationSpace::SaveAndSubtractIfSameStride`; solved over all steps.
+    Source: Timeloop, `NestAnalysis::ComputeTemporalWorkingSet` and
+    `OperationSpace::SaveAndSubtractIfSameStride`, solved for all steps at once; a move by nothing
+    counts as a change of stride, as in the runs we compare with.
     """
     tile = work.tile[level, tensor]
-    first = innermost(work, tensor, work.loops[level - 1])
+    last = work.loops[level - 1] - 1
+    first = innermost(work, tensor, last + 1)
     words = tile * work.steps[first + 1]
-    if tensor != INPUTS or first < 0 or work.loop_dim[first] < P:
+    if tensor != INPUTS or first != last or last < 0 or work.loop_dim[last] < P:
         return words
-    axis = (work.loop_dim[first] - P) % 2
-    move = step(layer, work, first)
-    height = (
+    axis = (work.loop_dim[last] - P) % 2
+    move = step(layer, work, last)
+    rows = (
         layer[8 + axis] * (work.extent[level, P + axis] - 1)
         + layer[10 + axis] * (work.extent[level, R + axis] - 1)
         + 1
     )
-    overlap = tile / height * max(0, height - move)
-    words -= overlap * (work.steps[first + 1] - work.steps[first])
+    overlap = tile / rows * max(0, rows - move)
+    words -= overlap * (work.steps[last + 1] - work.steps[last])
     inside = move
-    for k in range(first - 1, -1, -1):
+    for k in range(last - 1, -1, -1):
         d = work.loop_dim[k]
-        if d == K:
-            continue
         if d < P or (d - P) % 2 != axis:
             break
         outside = step(layer, work, k)
-        if outside == inside:
-            words -= tile * (work.steps[k + 1] - work.steps[k])
-        elif outside == inside + move:
+        if outside == inside + move:
             words -= overlap * (work.steps[k + 1] - work.steps[k])
         inside += outside
     return words
@@ -325,11 +224,12 @@ def _visited(
     tiles is a product over dimensions; rows (P and R) and columns (Q and S) of inputs each make
     one factor.
     """
+    last = work.loops[inner - 1] - 1
     first = -1
     cut = inner
     stepping = 0
     if inner < chip.levels:
-        first = innermost(work, tensor, work.loops[inner - 1])
+        first = innermost(work, tensor, last + 1)
         cut = work.loop_level[first] if first >= 0 else 0
         k = first
         while k >= 0 and work.loop_level[k] == cut:
@@ -349,8 +249,9 @@ def _visited(
             whole, ragged, left = tiles(layer, temporal, work, d, inner, inner, first_only)
             words *= whole * work.extent[inner, d] + ragged * left
     if tensor == INPUTS:
-        words *= windows(layer, temporal, work, 0, inner, first_only, first)
-        words *= windows(layer, temporal, work, 1, inner, first_only, first)
+        sliding = first if first == last else -1
+        words *= windows(layer, temporal, work, 0, inner, first_only, sliding)
+        words *= windows(layer, temporal, work, 1, inner, first_only, sliding)
         for i in range(outer, inner):
             if shared >> i & 1:
                 words *= distinct(layer, work, i, 0) * distinct(layer, work, i, 1)
@@ -366,7 +267,7 @@ def _skip_first(chip: Any, layer: Ints, temporal: Ints, work: Any, level: int) -
     """
     total = 1.0
     busiest = 1.0
-    copies = 1.0
+    held = 1.0
     for d in range(8):
         if INDEXES[OUTPUTS, d]:
             total *= layer[d]
@@ -380,17 +281,17 @@ def _skip_first(chip: Any, layer: Ints, temporal: Ints, work: Any, level: int) -
                 busiest *= own
         elif work.ragged:
             whole, ragged, _ = tiles(layer, temporal, work, d, level, 0, 0)
-            copies *= whole + ragged
+            held *= whole + ragged
         else:
             for i in range(level):
-                copies *= work.spatial[i, d]
+                held *= work.spatial[i, d]
     work.reads[level, OUTPUTS] = work.updates[level, OUTPUTS] - busiest
-    work.total_reads[level, OUTPUTS] = work.total_updates[level, OUTPUTS] - total * copies
+    work.total_reads[level, OUTPUTS] = work.total_updates[level, OUTPUTS] - total * held
     if level > 0:
         work.fills[level, OUTPUTS] -= busiest
-        work.total_fills[level, OUTPUTS] -= total * copies
-    work.final_updates[level] = busiest if copies == 1.0 else 0.0
-    work.total_final_updates[level] = total if copies == 1.0 else 0.0
+        work.total_fills[level, OUTPUTS] -= total * held
+    work.final_updates[level] = busiest if held == 1.0 else 0.0
+    work.total_final_updates[level] = total if held == 1.0 else 0.0
 
 
 @njit(cache=True)

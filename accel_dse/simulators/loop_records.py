@@ -50,7 +50,8 @@ CHIP = np.dtype(
         ("shared_bits_per_cycle", np.float64, (MAX_LEVELS,)),
         ("access_pj_per_bit", np.float64, (MAX_LEVELS, 3)),
         ("network_pj_per_bit", np.float64, (MAX_LEVELS,)),
-    ]
+    ],
+    align=True,
 )
 """One design as the kernels read it: `Hardware` with room for `MAX_LEVELS` levels. `hardwired_x`
 is the dimension that always occupies x, -1 if x is free."""
@@ -79,7 +80,8 @@ WORK = np.dtype(
         ("level_cycles", np.float64, (MAX_LEVELS,)),
         ("dram_read_bits", np.float64),
         ("dram_written_bits", np.float64),
-    ]
+    ],
+    align=True,
 )
 """Scratch and results of the kernels.
 
@@ -89,6 +91,28 @@ multiply-accumulate); `tile[i, t]`, its words. After `count`, by level and tenso
 `updates` of outputs that carry a finished sum. `instances[i]` is how many instances of level `i`
 work (`instances[L]`: multiply-accumulate units). After `totals`: `level_cycles`, the cycles that a
 level's bandwidth alone would need, and the bits that DRAM moved."""
+
+OF_THE_CHAIN = (
+    "keeps",
+    "partition",
+    "multicast",
+    "reduces",
+    "loops_allowed",
+    "unroll_x",
+    "unroll_y",
+)
+OF_EACH_DESIGN = (
+    "whole",
+    "capacity_bits",
+    "word_bits",
+    "fanout_x",
+    "fanout_y",
+    "read_bits_per_cycle",
+    "write_bits_per_cycle",
+    "shared_bits_per_cycle",
+    "access_pj_per_bit",
+    "network_pj_per_bit",
+)
 
 INDEXES = np.array([[dim in RELEVANT[tensor] for dim in DIMS] for tensor in TENSORS])
 """Whether a dimension indexes a tensor, `(3, 8)`."""
@@ -107,33 +131,39 @@ def pack_layers(layers: Sequence[Layer]) -> NDArray[np.int64]:
     return np.array([[*a.dims, *a.stride, *a.dilation] for a in layers], dtype=np.int64)
 
 
-def pack(hardware: Hardware) -> Any:
-    """The designs as the kernels read them, `CHIP` records of shape `(n,)`.
+def pack(hardware: Hardware, rows: Ints | None = None) -> Any:
+    """The designs (at `rows`, or all) as the kernels read them, `CHIP` records of shape `(n,)`.
 
     Raises:
-        ValueError: more than `MAX_LEVELS` levels, or a hardwired fan-out without one dimension.
+        ValueError: more than `MAX_LEVELS` levels, or a hardwired fan-out without a dimension.
     """
     count = len(hardware.levels)
     if count > MAX_LEVELS:
         raise ValueError(f"levels: at most {MAX_LEVELS} can be counted, got {count}")
-    chips = np.zeros(len(hardware), CHIP)
+    rows = np.arange(len(hardware)) if rows is None else rows
+    chips = np.zeros(len(rows), CHIP)
     chips["levels"] = count
-    chips["macs"] = hardware.macs
-    for name in ("program_level", "program_entries", "mac_pj"):
-        chips[name] = getattr(hardware, name)
-    for axis, allowed in enumerate((hardware.unroll_x, hardware.unroll_y)):
-        wired = chips["hardwired_" + "xy"[axis]]
-        wired[:] = -1
-        for level in np.flatnonzero(hardware.hardwired[:, axis]):
-            dims = np.flatnonzero(allowed[level])
-            if len(dims) != 1:
-                raise ValueError(
-                    f"level {hardware.levels[level]!r}: a hardwired fan-out has one dimension, "
-                    f"got {[DIMS[d] for d in dims]}"
-                )
-            wired[:, level] = dims[0]
-    for name in CHIP.names or ():
-        column = getattr(hardware, name, None)
-        if isinstance(column, np.ndarray) and chips[name].ndim > 1:
-            chips[name][:, :count] = column
+    chips["program_level"] = hardware.program_level
+    chips["macs"] = hardware.macs[rows]
+    for name in ("program_entries", "mac_pj"):
+        chips[name] = getattr(hardware, name)[rows]
+    for name in OF_THE_CHAIN:
+        chips[name][:, :count] = getattr(hardware, name)
+    for name in OF_EACH_DESIGN:
+        chips[name][:, :count] = getattr(hardware, name)[rows]
+    chips["hardwired_x"] = _hardwired(hardware, 0, hardware.unroll_x)
+    chips["hardwired_y"] = _hardwired(hardware, 1, hardware.unroll_y)
     return chips
+
+
+def _hardwired(hardware: Hardware, axis: int, allowed: NDArray[np.bool_]) -> Ints:
+    """A dimension that may occupy the hardwired axis of each level, -1 where it is free."""
+    found = np.full(MAX_LEVELS, -1)
+    for level in np.flatnonzero(hardware.hardwired[:, axis]):
+        dims = np.flatnonzero(allowed[level])
+        if not len(dims):
+            raise ValueError(
+                f"level {hardware.levels[level]!r}: a hardwired fan-out needs a dimension to split"
+            )
+        found[level] = dims[0]
+    return found

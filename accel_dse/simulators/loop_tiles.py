@@ -157,7 +157,7 @@ def tiles(
 
 @njit(cache=True)
 def windows(
-    layer: Ints, temporal: Ints, work: Any, axis: int, inner: int, first_only: int, first: int
+    layer: Ints, temporal: Ints, work: Any, axis: int, inner: int, first_only: int, sliding: int
 ) -> float:
     """Rows (axis 0) or columns (1) fetched over all tiles of `inner`, clipped at the edge."""
     stride = layer[8 + axis]
@@ -171,11 +171,11 @@ def windows(
     sum_p = whole_p * work.extent[inner, p] + ragged_p * left_p
     sum_r = whole_r * work.extent[inner, r] + ragged_r * left_r
     found = stride * sum_p * n_r + dilation * sum_r * n_p + (1 - stride - dilation) * n_p * n_r
-    if first < 0 or (work.loop_dim[first] != p and work.loop_dim[first] != r):
+    if sliding < 0 or (work.loop_dim[sliding] != p and work.loop_dim[sliding] != r):
         return found
-    level = work.loop_level[first]
-    move = step(layer, work, first)
-    if work.loop_dim[first] == p:
+    level = work.loop_level[sliding]
+    move = step(layer, work, sliding)
+    if work.loop_dim[sliding] == p:
         whole, ragged, _ = tiles(layer, temporal, work, p, inner, level, first_only)
         reach = stride * (work.extent[inner, p] - 1) + 1 - move
         kept = whole_r * max(0, reach + dilation * (work.extent[inner, r] - 1))

@@ -1,0 +1,188 @@
+"""Words that neighbors pass on: an option of the analytical model, for comparison with Timeloop.
+
+Where a level's instances split a window's dimension and the window moves by as much as one of them
+holds, an instance needs now what its neighbor had a step before. Timeloop lets it take the words
+from there (its *link transfers*), so that the level outside reads them less often. Which instances
+are neighbors depends on how dimensions are laid out along x and y, which a `Mappings` does not
+say; hence the extra argument. Left out where factors do not divide, and between the innermost
+level and the multiply-accumulate units.
+"""
+
+# A record has no type that mypy knows.
+# mypy: disable-error-code="no-any-return"
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from accel_dse.simulators.loop_counts import copies, fetched
+from accel_dse.simulators.loop_records import INPUTS, C, G, Ints, K, N, P, Q, R, S
+from accel_dse.simulators.loop_tiles import step
+
+
+@njit(cache=True)
+def pass_on(
+    chip: Any, layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any
+) -> None:
+    """Counts inputs again, in place of what `count` found, where neighbors pass words on.
+
+    Args:
+        chip, layer, spatial_x, spatial_y, work: as in `count`.
+        along: dimensions in the order in which each level lays them out along x and along y,
+            outermost first, `(L, 8)`.
+
+    Source: Timeloop, `NestAnalysis::ComputeNetworkLinkTransfers` (any of four neighbors; instances
+    are numbered without gaps, but neighbors found as if rows were full), and
+    `tiling::ComputePeerAccesses`, `MaskTiles`.
+    """
+    if work.ragged:
+        return
+    levels = chip.levels
+    outer = 0
+    passed_inside = 0.0
+    while outer < levels:
+        inner = outer + 1
+        while inner < levels and not chip.keeps[inner, INPUTS]:
+            inner += 1
+        words = work.steps[work.loops[inner - 1]]
+        if inner < levels:
+            words = fetched(layer, work, INPUTS, inner)
+        passed = 0.0
+        for i in range(inner - 1, outer - 1, -1):
+            split = work.instances[i + 1] / work.instances[i]
+            if split == 1:
+                continue
+            sent, taken, linked = 0.0, 0.0, 0.0
+            if i + 1 < levels:
+                sent, taken, linked = _sent(chip, layer, spatial_x, spatial_y, along, work, i)
+            if linked == 0:
+                words *= copies(chip, layer, work, INPUTS, i)
+            elif i + 1 == inner:
+                words = sent
+                passed = linked / work.instances[inner]
+                work.fills[inner, INPUTS] = taken / split + passed
+            else:
+                words *= split * sent / taken
+        work.reads[outer, INPUTS] = np.round(words + passed_inside)
+        work.total_reads[outer, INPUTS] = work.reads[outer, INPUTS] * work.instances[outer]
+        passed_inside = passed
+        outer = inner
+
+
+@njit(cache=True)
+def _sent(
+    chip: Any, layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any, level: int
+) -> tuple[float, float, float]:
+    """Words between one instance of `level` and those inside, if both kept inputs.
+
+    Returns:
+        Words that leave it, words that those inside take from it, and words that they pass on.
+    """
+    tile = work.tile[level + 1, INPUTS]
+    words = fetched(layer, work, INPUTS, level + 1)
+    many = int(work.instances[level + 1] / work.instances[level])
+    distinct = copies(chip, layer, work, INPUTS, level)
+    sent, taken, passed = words * distinct, words * many, 0.0
+    last = work.loops[level] - 1
+    if last < 0 or work.loop_dim[last] < P:
+        return sent, taken, passed
+    places = _places(layer, spatial_x, spatial_y, along, work, level, many)
+    axis = (work.loop_dim[last] - P) % 2
+    overlap = _overlap(layer, work, level + 1, axis, step(layer, work, last))
+    inside = np.zeros(2, dtype=np.int64)
+    move = np.zeros(2, dtype=np.int64)
+    for k in range(last, -1, -1):
+        d = work.loop_dim[k]
+        if d in (N, G, C):
+            break
+        move[:] = -inside
+        if d != K:
+            move[(d - P) % 2] += step(layer, work, k)
+            inside[(d - P) % 2] += step(layer, work, k)
+        times = work.steps[k + 1] - work.steps[k]
+        part = tile
+        if overlap > 0:
+            slides = k < last and move[axis] == step(layer, work, last) and move[1 - axis] == 0
+            if not slides:
+                continue
+            part = tile * (1 - overlap)
+            times *= work.steps[last + 1] / work.steps[last]
+        served, needed = _served(chip, places, move, level, many)
+        if needed < distinct:
+            sent -= times * part * (distinct - needed)
+            taken -= times * part * served
+            passed += times * part * served
+    return sent, taken, passed
+
+
+@njit(cache=True)
+def _overlap(layer: Ints, work: Any, level: int, axis: int, move: int) -> float:
+    """Share of a tile's rows (axis 0) or columns (1) that is left after it has moved."""
+    rows = (
+        layer[8 + axis] * (work.extent[level, P + axis] - 1)
+        + layer[10 + axis] * (work.extent[level, R + axis] - 1)
+        + 1
+    )
+    return max(0, rows - move) / rows
+
+
+@njit(cache=True)
+def _places(
+    layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any, level: int, many: int
+) -> Ints:
+    """Where the tile of each instance inside begins: row, column, rest, `(many, 3)`."""
+    places = np.zeros((many, 3), dtype=np.int64)
+    for k in range(many):
+        left = k
+        weight = np.ones(8, dtype=np.int64)
+        for axis in range(2):
+            split = spatial_x[level] if axis == 0 else spatial_y[level]
+            for r in range(7, -1, -1):
+                d = along[level, r]
+                at = left % split[d] * weight[d]
+                left //= split[d]
+                weight[d] *= split[d]
+                if d in (P, Q, R, S):
+                    places[k, (d - P) % 2] += at * layer[4 + d] * work.extent[level + 1, d]
+                elif d in (N, G, C):
+                    places[k, 2] += at << (15 * d)
+    return places
+
+
+@njit(cache=True)
+def _served(chip: Any, places: Ints, move: Ints, level: int, many: int) -> tuple[int, int]:
+    """How many instances find their next tile at a neighbor, and how many different tiles the
+    others need.
+    """
+    used = np.zeros(many, dtype=np.bool_)
+    width = chip.fanout_x[level]
+    served = 0
+    for k in range(many):
+        for near in (k - width, k + width, k - 1, k + 1):
+            if near < 0 or near >= many:
+                continue
+            if abs(near - k) < width and near // width != k // width:
+                continue
+            if (
+                places[near, 0] == places[k, 0] + move[0]
+                and places[near, 1] == places[k, 1] + move[1]
+                and places[near, 2] == places[k, 2]
+            ):
+                used[k] = True
+        served += used[k]
+    needed = 0
+    for k in range(many):
+        if used[k]:
+            continue
+        known = False
+        for j in range(k):
+            if not used[j] and (
+                places[j, 0] == places[k, 0]
+                and places[j, 1] == places[k, 1]
+                and places[j, 2] == places[k, 2]
+            ):
+                known = True
+                break
+        needed += not known
+    return served, needed

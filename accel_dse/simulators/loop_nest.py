@@ -1,0 +1,266 @@
+"""The analytical model: what a mapping costs on a design, from access counts and bandwidths.
+
+Timeloop's semantics: data moves between the levels that keep it, each word is counted where it is
+read, filled and updated (`loop_counts`), and a layer takes as long as the busiest level or the
+multiply-accumulate units, whichever is slower. Static power is not included.
+
+Source: Parashar et al., "Timeloop: A Systematic Approach to DNN Accelerator Evaluation",
+ISPASS 2019, and its code, `src/loop-analysis` and `src/model/buffer.cpp`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.hardware import Hardware
+from accel_dse.mapping import Mappings
+from accel_dse.simulators import loop_counts, loop_links, loop_rules
+from accel_dse.simulators.loop_records import Ints
+from accel_dse.workload import DIMS, TENSORS, Layer
+
+BLOCK = 1 << 15
+"""Triples evaluated at a time: bounds the memory that packed designs take."""
+
+REASONS: Mapping[int, str] = {
+    loop_rules.UNCOVERED: "factors of {dim} cover {available:.0f} of {needed:.0f}",
+    loop_rules.LOOP: "{level}: may not loop over {dim}, asked {needed:.0f} times",
+    loop_rules.UNROLL_X: "{level}: may not split {dim} along x, asked {needed:.0f} ways",
+    loop_rules.UNROLL_Y: "{level}: may not split {dim} along y, asked {needed:.0f} ways",
+    loop_rules.FANOUT_X: "{level}: needs {needed:.0f} instances along x, has {available:.0f}",
+    loop_rules.FANOUT_Y: "{level}: needs {needed:.0f} instances along y, has {available:.0f}",
+    loop_rules.HARDWIRED_X: "{level}: x splits {dim} {available:.0f} ways, not {needed:.0f}",
+    loop_rules.HARDWIRED_Y: "{level}: y splits {dim} {available:.0f} ways, not {needed:.0f}",
+    loop_rules.WHOLE: "{level}: must hold all {needed:.0f} of {dim}, holds {available:.0f}",
+    loop_rules.CAPACITY: "{level}: {tensor} and what shares their place need {needed:.0f} bits, "
+    "has {available:.0f}",
+    loop_rules.PROGRAM: "{level}: needs {needed:.0f} tile transfers, "
+    "instruction memory holds {available:.0f}",
+}
+
+LARGEST_TILE = 2**31
+"""A tile that spans more of a dimension than any layer has would overflow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelCounts:
+    """Accesses by level and tensor, of `t` valid triples on `L` levels; zero where not valid.
+
+    Attributes:
+        tile_words: what the unclipped tile of a level has of each tensor, `(t, L, 3)`.
+        reads, fills, updates: words of the busiest instance: read toward the inside, written from
+            the outside, written from the inside, `(t, L, 3)`.
+        total_reads, total_fills, total_updates: the same over all instances.
+        instances: how many of each level's instances work; last, of the multiply-accumulate
+            units, `(t, L + 1)`.
+        level_cycles: what each level's bandwidth alone would take, `(t, L)`.
+        compute_cycles: what the multiply-accumulate units alone would take, `(t,)`.
+    """
+
+    tile_words: NDArray[np.float64]
+    reads: NDArray[np.float64]
+    fills: NDArray[np.float64]
+    updates: NDArray[np.float64]
+    total_reads: NDArray[np.float64]
+    total_fills: NDArray[np.float64]
+    total_updates: NDArray[np.float64]
+    instances: NDArray[np.float64]
+    level_cycles: NDArray[np.float64]
+    compute_cycles: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopNestResult:
+    """What `t` (design, layer, mapping) triples cost; NaN where the mapping is not valid.
+
+    Attributes:
+        codes: 0 where the mapping is valid, else what `loop_counts.check` found, `(t,)`.
+        cycles: of one run of the layer, `(t,)`.
+        energy_pj: dynamic energy of one run, `(t,)`.
+        dram_read_bits, dram_written_bits: traffic of the outermost level, `(t,)`.
+        utilization: multiply-accumulates over the peak of all units in that time, `(t,)`.
+        needed, available: what a rule that is broken asks for and what there is, `(t,)`.
+        level_names: of the `L` levels.
+        levels: the counts behind it, if asked for.
+    """
+
+    codes: NDArray[np.int64]
+    cycles: NDArray[np.float64]
+    energy_pj: NDArray[np.float64]
+    dram_read_bits: NDArray[np.float64]
+    dram_written_bits: NDArray[np.float64]
+    utilization: NDArray[np.float64]
+    needed: NDArray[np.float64]
+    available: NDArray[np.float64]
+    level_names: tuple[str, ...]
+    levels: LevelCounts | None = None
+
+    def reason(self, i: int) -> str:
+        """Why triple `i` cannot work; "" if it can."""
+        code = int(self.codes[i])
+        if code == 0:
+            return ""
+        rule, level, item = code // 256, code // 16 % 16, code % 16
+        return REASONS[rule].format(
+            level=self.level_names[level],
+            dim=DIMS[item],
+            tensor=TENSORS[item % 3],
+            needed=self.needed[i],
+            available=self.available[i],
+        )
+
+
+def evaluate(
+    hardware: Hardware,
+    layers: Sequence[Layer],
+    mappings: Mappings,
+    hardware_index: Ints,
+    layer_index: Ints,
+    mapping_index: Ints,
+    *,
+    neighbors: Ints | None = None,
+    detail: bool = False,
+) -> LoopNestResult:
+    """Costs of `t` triples: one design, one layer and one mapping each.
+
+    Args:
+        hardware: designs of one chain of `L` levels.
+        layers: what may run on them.
+        mappings: mappings onto `L` levels.
+        hardware_index, layer_index, mapping_index: which design, layer and mapping, each `(t,)`.
+        neighbors: for each mapping and level, the dimensions as laid out along x and along y,
+            outermost first, `(m, L, 8)`, if neighbors pass words on (`loop_links`).
+        detail: whether to return `levels` as well.
+
+    Raises:
+        ValueError: an index out of range, mappings onto another number of levels, or factors
+            that multiply to more than any dimension can be.
+    """
+    rows = _index(hardware_index, len(hardware), "hardware_index")
+    columns = _index(layer_index, len(layers), "layer_index")
+    picks = _index(mapping_index, len(mappings), "mapping_index")
+    if not len(rows) == len(columns) == len(picks):
+        raise ValueError(f"index lengths differ: {len(rows)}, {len(columns)}, {len(picks)}")
+    if mappings.levels != len(hardware.levels):
+        raise ValueError(
+            f"mappings: {mappings.levels} levels, the hardware has {len(hardware.levels)}"
+        )
+    factors = (mappings.temporal, mappings.spatial_x, mappings.spatial_y)
+    spans = np.prod([f.astype(np.float64).prod(axis=1) for f in factors], axis=0)
+    if (spans > LARGEST_TILE).any():
+        m, d = (int(v) for v in np.argwhere(spans > LARGEST_TILE)[0])
+        raise ValueError(
+            f"mapping {m}: factors of {DIMS[d]} multiply to {spans[m, d]:.3g}, more than 2^31"
+        )
+    t, count = len(rows), mappings.levels
+    packed = loop_counts.pack_layers(layers)
+    codes = np.zeros(t, dtype=np.int64)
+    figures = np.full((t, 7), np.nan)
+    work = loop_counts.new_work(t if detail else nb.get_num_threads())
+    for start in range(0, t, BLOCK):
+        block = slice(start, start + BLOCK)
+        used, local = np.unique(rows[block], return_inverse=True)
+        _evaluate(
+            loop_counts.pack(hardware, used),
+            packed,
+            mappings.temporal,
+            mappings.spatial_x,
+            mappings.spatial_y,
+            mappings.order,
+            local.astype(np.int64),
+            columns[block],
+            picks[block],
+            work[block] if detail else work,
+            mappings.order if neighbors is None else neighbors,
+            neighbors is not None,
+            detail,
+            nb.get_num_threads(),
+            codes[block],
+            figures[block],
+        )
+    return LoopNestResult(
+        codes=codes,
+        cycles=figures[:, 0],
+        energy_pj=figures[:, 1],
+        dram_read_bits=figures[:, 2],
+        dram_written_bits=figures[:, 3],
+        utilization=figures[:, 4],
+        needed=figures[:, 5],
+        available=figures[:, 6],
+        level_names=hardware.levels,
+        levels=_level_counts(work, codes, count) if detail else None,
+    )
+
+
+def _index(index: Ints, size: int, name: str) -> Ints:
+    found = np.asarray(index, dtype=np.int64)
+    if found.ndim != 1 or (len(found) and not 0 <= found.min() <= found.max() < size):
+        raise ValueError(f"{name}: expected shape (t,) and values from 0 to {size - 1}")
+    return found
+
+
+@nb.njit(cache=True, parallel=True)
+def _evaluate(
+    chips: Any,
+    layers: Ints,
+    temporal: Ints,
+    spatial_x: Ints,
+    spatial_y: Ints,
+    order: Ints,
+    chip_index: Ints,
+    layer_index: Ints,
+    mapping_index: Ints,
+    works: Any,
+    neighbors: Ints,
+    linked: bool,
+    one_work_each: bool,
+    parts: int,
+    codes: Ints,
+    figures: NDArray[np.float64],
+) -> None:
+    """Writes codes `(t,)` and the figures of `LoopNestResult` in its order `(t, 7)`."""
+    for part in nb.prange(parts):
+        mine = np.int64(part)
+        for i in range(mine * len(codes) // parts, (mine + 1) * len(codes) // parts):
+            work = works[i if one_work_each else mine]
+            chip = chips[chip_index[i]]
+            layer = layers[layer_index[i]]
+            m = mapping_index[i]
+            codes[i] = loop_counts.check(
+                chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work
+            )
+            if codes[i] == 0:
+                loop_counts.count(
+                    chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work
+                )
+                if linked:
+                    loop_links.pass_on(chip, layer, spatial_x[m], spatial_y[m], neighbors[m], work)
+                cycles, energy = loop_counts.totals(chip, layer, work)
+                macs = 1.0
+                for d in range(8):
+                    macs *= layer[d]
+                figures[i, 0] = cycles
+                figures[i, 1] = energy
+                figures[i, 2] = work.dram_read_bits
+                figures[i, 3] = work.dram_written_bits
+                figures[i, 4] = macs / (cycles * chip.macs)
+            else:
+                figures[i, 5], figures[i, 6] = loop_rules.shortfall(
+                    chip, layer, temporal[m], spatial_x[m], spatial_y[m], work, codes[i]
+                )
+
+
+def _level_counts(work: Any, codes: Ints, count: int) -> LevelCounts:
+    valid = codes == 0
+    names = ("reads", "fills", "updates", "total_reads", "total_fills", "total_updates")
+    columns = {name: work[name][:, :count] * valid[:, None, None] for name in names}
+    return LevelCounts(
+        tile_words=work["tile"][:, :count] * valid[:, None, None],
+        instances=work["instances"][:, : count + 1] * valid[:, None],
+        level_cycles=work["level_cycles"][:, :count] * valid[:, None],
+        compute_cycles=work["compute_cycles"] * valid,
+        **columns,
+    )

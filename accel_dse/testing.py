@@ -44,7 +44,7 @@ class ToySimulator(Simulator):
         values = {
             "latency_cycles": compute + memory + 100 * designs["pes_x"],
             "area_mm2": area,
-            "energy_uj": workload.macs * 1e-6 * (1 + 0.01 * np.sqrt(buffer_kib)) + memory * 1e-4,
+            "energy_uj": workload.macs * 1e-6 + memory * 1e-4 + 0.1 * pes * slowdown,
         }
         return Metrics(
             {name: np.where(too_small, np.nan, column) for name, column in values.items()},

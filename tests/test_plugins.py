@@ -1,0 +1,70 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from accel_dse import plugins
+from accel_dse.errors import OptionError
+from accel_dse.optimizers.random_search import RandomSearch
+from accel_dse.testing import ToySimulator
+
+
+@pytest.fixture
+def another_package(monkeypatch):
+    """Entry points as an installed package would declare them."""
+
+    def declared(*, group):
+        entries = {
+            "toy": "accel_dse.testing:ToySimulator",
+            "gone": "no_such_module:Simulator",
+            "empty": "accel_dse.testing:NoSuchClass",
+            "systolic": "accel_dse.testing:ToySimulator",
+        }
+        wanted = entries.items() if group == "accel_dse.simulators" else ()
+        return [EntryPoint(name, value, group) for name, value in wanted]
+
+    monkeypatch.setattr(plugins, "entry_points", declared)
+
+
+def test_a_name_stands_for_its_class_and_the_class_for_its_name():
+    assert plugins.load("optimizers", "random") is RandomSearch
+    assert plugins.name_of("optimizers", RandomSearch) == "random"
+
+
+def test_a_class_without_a_name_is_called_by_its_place():
+    assert plugins.name_of("simulators", ToySimulator) == "accel_dse.testing:ToySimulator"
+
+
+def test_another_package_adds_its_own(another_package):
+    assert plugins.load("simulators", "toy") is ToySimulator
+    assert plugins.name_of("simulators", ToySimulator) == "toy"
+    assert "toy" in plugins.known("simulators")
+    assert "toy" not in plugins.known("optimizers")
+
+
+def test_another_package_cannot_take_over_a_built_in_name(another_package):
+    assert plugins.known("simulators")["systolic"] == plugins.BUILT_IN["simulators"]["systolic"]
+
+
+def test_an_unknown_name_is_refused_with_those_that_are_known():
+    with pytest.raises(OptionError, match="no optimizer is named 'bo'") as caught:
+        plugins.load("optimizers", "bo")
+    assert caught.value.hint.startswith("known: ")
+    assert "evolution" in caught.value.hint
+    assert "random" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["gone", "empty"])
+def test_a_plug_in_that_cannot_be_loaded_is_named(another_package, name):
+    with pytest.raises(OptionError, match=f"simulator '{name}': cannot load"):
+        plugins.load("simulators", name)
+
+
+def test_nothing_is_imported_until_it_is_named():
+    code = (
+        "import sys; from accel_dse import plugins; plugins.known('optimizers'); "
+        "print([m for m in sys.modules if m.startswith('accel_dse')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['accel_dse', 'accel_dse.errors', 'accel_dse.plugins']"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from accel_dse.errors import WorkloadError
 from accel_dse.workload import Workload
+from accel_dse.workloads.zoo import NETWORKS
 
 SUFFIXES = (".onnx", ".csv", ".yaml", ".yml")
 """Of ONNX networks, SCALE-Sim topologies and Timeloop problems."""
@@ -13,8 +14,6 @@ SUFFIXES = (".onnx", ".csv", ".yaml", ".yml")
 
 def names() -> tuple[str, ...]:
     """The zoo's networks, in the order in which it lists them."""
-    from accel_dse.workloads.zoo import NETWORKS
-
     return tuple(NETWORKS)
 
 
@@ -29,8 +28,6 @@ def load(text: str, *, shapes: Mapping[str, int] | None = None) -> Workload:
     Raises:
         WorkloadError: there is no such name or file, or the file cannot be read.
     """
-    from accel_dse.workloads.zoo import NETWORKS
-
     path = Path(text)
     if path.suffix.lower() in SUFFIXES:
         return _load_file(path, shapes or {})

@@ -304,6 +304,27 @@ def normalize(net: Network, name: str, x: Tensor) -> Tensor:
     return net.move(name, [x], x.shape, operations=NORMALIZATION_OPERATIONS * x.size)
 
 
+def normalize_locally(net: Network, name: str, x: Tensor, window: int) -> Tensor:
+    """Divides each element by a power of the sum of squares of `window` neighboring channels.
+
+    Source: Krizhevsky et al., 2012, section 3.3: a square, `window - 1` additions, a scale, an
+    offset, a power and a division an element.
+    """
+    return net.move(name, [x], x.shape, operations=(window + 4) * x.size)
+
+
+def resize(net: Network, name: str, x: Tensor, shape: Shape, *, linear: bool) -> Tensor:
+    """Resamples an image: takes the nearest pixel, or weighs four (four products, three sums)."""
+    return net.move(name, [x], shape, operations=math.prod(shape) * (7 if linear else 1))
+
+
+def look_up(net: Network, name: str, rows: Tensor, shape: Shape) -> Tensor:
+    """Reads the rows of a table that `rows` names, as an embedding does."""
+    size = math.prod(shape)
+    net.vector_op(VectorOp(name=name, reads=size, writes=size, operations=0))
+    return net.rearrange([rows], shape)
+
+
 def _check_channels(name: str, x: Tensor, inputs: int, outputs: int, groups: int) -> None:
     if x.shape[1] != inputs or outputs % groups or inputs % groups:
         raise WorkloadError(

@@ -2,6 +2,7 @@
 
 from accel_dse.workload import Workload
 from accel_dse.workloads.network import Network, Tensor
+from accel_dse.workloads.operators import normalize_locally
 from accel_dse.workloads.zoo.blocks import (
     add,
     conv,
@@ -18,9 +19,9 @@ def alexnet() -> Workload:
     """AlexNet as published: 227 x 227 pixels, two groups in convolutions 2, 4 and 5."""
     net = Network("alexnet", "Krizhevsky et al., NeurIPS 2012")
     x = conv(net, "conv1", net.input(1, 3, 227, 227), 96, 11, 4, padding=0)
-    x = max_pool(net, "pool1", _lrn(net, "norm1", x), 3, 2)
+    x = max_pool(net, "pool1", normalize_locally(net, "norm1", x, 5), 3, 2)
     x = conv(net, "conv2", x, 256, 5, groups=2)
-    x = max_pool(net, "pool2", _lrn(net, "norm2", x), 3, 2)
+    x = max_pool(net, "pool2", normalize_locally(net, "norm2", x, 5), 3, 2)
     x = conv(net, "conv3", x, 384, 3)
     x = conv(net, "conv4", x, 384, 3, groups=2)
     x = conv(net, "conv5", x, 256, 3, groups=2)
@@ -28,11 +29,6 @@ def alexnet() -> Workload:
     for name, features in (("fc6", 4096), ("fc7", 4096), ("fc8", 1000)):
         x = linear(net, name, x, features)
     return net.workload()
-
-
-def _lrn(net: Network, name: str, x: Tensor) -> Tensor:
-    """Local response normalization: square, sum over 5 channels, scale, power, divide."""
-    return net.move(name, [x], x.shape, operations=x.size * 9)
 
 
 def vgg16() -> Workload:

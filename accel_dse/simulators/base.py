@@ -55,6 +55,9 @@ class Simulator(ABC):
             SimulatorError: the simulator itself failed.
         """
 
+    def close(self) -> None:  # noqa: B027  most hold nothing
+        """Lets go of processes and files. What another thread still waits for is cancelled."""
+
     def outcomes(self, workload: Workload, designs: Columns) -> Outcomes:
         """Measures `n` designs on `workload`; a failure on one does not lose the others.
 

@@ -30,6 +30,7 @@ from accel_dse.simulators.loop_records import (
     OUTPUTS,
     PARTIAL,
     Ints,
+    K,
     P,
     R,
     new_work,
@@ -170,6 +171,8 @@ def fetched(layer: Ints, work: Any, tensor: int, level: int) -> float:
     inside = move
     for k in range(last - 1, -1, -1):
         d = work.loop_dim[k]
+        if d == K:
+            continue
         if d < P or (d - P) % 2 != axis:
             break
         outside = step(layer, work, k)

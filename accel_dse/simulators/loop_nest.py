@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
-from accel_dse.simulators import loop_counts, loop_links, loop_rules
+from accel_dse.simulators import loop_counts, loop_rules, loop_timeloop
 from accel_dse.simulators.loop_records import Ints
+from accel_dse.simulators.loop_timeloop import Conventions
 from accel_dse.workload import DIMS, TENSORS, Layer
 
 BLOCK = 1 << 15
@@ -121,7 +122,7 @@ def evaluate(
     layer_index: Ints,
     mapping_index: Ints,
     *,
-    neighbors: Ints | None = None,
+    conventions: Conventions | None = None,
     detail: bool = False,
 ) -> LoopNestResult:
     """Costs of `t` triples: one design, one layer and one mapping each.
@@ -131,8 +132,7 @@ def evaluate(
         layers: what may run on them.
         mappings: mappings onto `L` levels.
         hardware_index, layer_index, mapping_index: which design, layer and mapping, each `(t,)`.
-        neighbors: for each mapping and level, the dimensions as laid out along x and along y,
-            outermost first, `(m, L, 8)`, if neighbors pass words on (`loop_links`).
+        conventions: of Timeloop's to follow, if not ours.
         detail: whether to return `levels` as well.
 
     Raises:
@@ -157,6 +157,8 @@ def evaluate(
         )
     t, count = len(rows), mappings.levels
     packed = loop_counts.pack_layers(layers)
+    conventions = conventions or Conventions()
+    neighbors = conventions.neighbors
     codes = np.zeros(t, dtype=np.int64)
     figures = np.full((t, 7), np.nan)
     work = loop_counts.new_work(t if detail else nb.get_num_threads())
@@ -176,6 +178,7 @@ def evaluate(
             work[block] if detail else work,
             mappings.order if neighbors is None else neighbors,
             neighbors is not None,
+            conventions.fills_first,
             detail,
             nb.get_num_threads(),
             codes[block],
@@ -216,6 +219,7 @@ def _evaluate(
     works: Any,
     neighbors: Ints,
     linked: bool,
+    fills_first: bool,
     one_work_each: bool,
     parts: int,
     codes: Ints,
@@ -236,8 +240,12 @@ def _evaluate(
                 loop_counts.count(
                     chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work
                 )
+                if fills_first:
+                    loop_timeloop.fill_first(chip, work)
                 if linked:
-                    loop_links.pass_on(chip, layer, spatial_x[m], spatial_y[m], neighbors[m], work)
+                    loop_timeloop.pass_on(
+                        chip, layer, spatial_x[m], spatial_y[m], neighbors[m], work
+                    )
                 cycles, energy = loop_counts.totals(chip, layer, work)
                 macs = 1.0
                 for d in range(8):

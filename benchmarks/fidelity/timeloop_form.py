@@ -10,6 +10,7 @@ Source: Timeloop documentation and `src/model/buffer.cpp`, `src/mapping/parser.c
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -201,8 +202,8 @@ def hardware(
     storage, units = levels[:-1], levels[-1]
     count = len(storage)
     bits = np.array([level.word_bits for level in storage], dtype=np.float64)
-    fan_x = [b.mesh_x // a.mesh_x for a, b in zip(levels, levels[1:])]
-    fan = [b.instances // a.instances for a, b in zip(levels, levels[1:])]
+    fan_x = [b.mesh_x // a.mesh_x for a, b in pairwise(levels)]
+    fan = [b.instances // a.instances for a, b in pairwise(levels)]
     energy = np.array(
         [[energies_pj[a.name][k] for k in ("read", "write", "write")] for a in storage]
     )

@@ -1,24 +1,60 @@
-"""Words that neighbors pass on: an option of the analytical model, for comparison with Timeloop.
+"""What Timeloop counts beyond our model, so that its figures can be had to the word.
 
-Where a level's instances split a window's dimension and the window moves by as much as one of them
-holds, an instance needs now what its neighbor had a step before. Timeloop lets it take the words
-from there (its *link transfers*), so that the level outside reads them less often. Which instances
-are neighbors depends on how dimensions are laid out along x and y, which a `Mappings` does not
-say; hence the extra argument. Left out where factors do not divide, and between the innermost
-level and the multiply-accumulate units.
+Two things, both off unless asked for with `Conventions`:
+
+- *Words that neighbors pass on.* Where a level's instances split a window's dimension and the
+  window moves by as much as one of them holds, an instance needs now what its neighbor had a step
+  before. Timeloop lets it take the words from there (its link transfers), so that the level outside
+  reads them less often. Which instances are neighbors depends on how dimensions are laid out along
+  x and y, which a `Mappings` does not say. Left out where factors do not divide, and between the
+  innermost level and the multiply-accumulate units.
+- *Fills of sums not begun.* Until May 2023 Timeloop filled a tile of outputs from outside even when
+  nothing had been added to it yet.
 """
 
 # A record has no type that mypy knows.
 # mypy: disable-error-code="no-any-return"
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 from accel_dse.simulators.loop_counts import copies, fetched
-from accel_dse.simulators.loop_records import INPUTS, C, G, Ints, K, N, P, Q, R, S
+from accel_dse.simulators.loop_records import INPUTS, OUTPUTS, C, G, Ints, K, N, P, Q, R, S
 from accel_dse.simulators.loop_tiles import step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conventions:
+    """Which of Timeloop's conventions to follow.
+
+    Attributes:
+        neighbors: for each mapping and level, the dimensions as they are laid out along x and
+            along y, outermost first, `(m, L, 8)`, if neighbors pass words on; None if not.
+        fills_first: whether sums not begun are filled.
+    """
+
+    neighbors: Ints | None = None
+    fills_first: bool = False
+
+
+@njit(cache=True)
+def fill_first(chip: Any, work: Any) -> None:
+    """Adds the fills of sums not begun to what `count` found.
+
+    Source: Timeloop before commit 59fdc83, "First fills are now correctly elided".
+    """
+    outermost = True
+    for i in range(chip.levels):
+        if chip.keeps[i, OUTPUTS]:
+            if not outermost:
+                work.fills[i, OUTPUTS] += work.updates[i, OUTPUTS] - work.reads[i, OUTPUTS]
+                work.total_fills[i, OUTPUTS] += (
+                    work.total_updates[i, OUTPUTS] - work.total_reads[i, OUTPUTS]
+                )
+            outermost = False
 
 
 @njit(cache=True)

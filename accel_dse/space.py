@@ -212,21 +212,17 @@ class DesignSpace:
         for group in tied:
             drawn = group.draw(n, rng)
             if drawn is None:
-                raise empty_space(self.constraints, self.violated(self._draw(100_000, rng)))
+                raise empty_space(self.constraints, self.violated(self.draw_columns(100_000, rng)))
             columns |= drawn
         return {name: columns[name] for name in self.names}
 
+    def draw_columns(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
+        """`n` random designs, drawn without regard to constraints, by column."""
+        return {parameter.name: parameter.draw(n, rng) for parameter in self.parameters}
+
     def share_valid(self, n: int, rng: np.random.Generator) -> float:
         """The share of `n` random designs, drawn without regard to constraints, that are valid."""
-        return float(self.satisfied(self._draw(n, rng)).mean())
-
-    def rejections(self, n: int, rng: np.random.Generator) -> dict[str, float]:
-        """For each constraint's rule, the share of `n` random designs that break it."""
-        shares = self.violated(self._draw(n, rng)).mean(axis=0)
-        return {c.rule.text: float(share) for c, share in zip(self.constraints, shares)}
-
-    def _draw(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
-        return {parameter.name: parameter.draw(n, rng) for parameter in self.parameters}
+        return float(self.satisfied(self.draw_columns(n, rng)).mean())
 
     def count_valid(self) -> int | None:
         """How many designs are valid; None if they cannot be counted."""

@@ -40,7 +40,7 @@ class Hardware:
             `(L,)`; it does so when two tiles fit.
         loops_allowed: dimensions that a level's temporal loops may step through, `(L, 8)`.
         unroll_x, unroll_y: dimensions that may be split over the fan-out, `(L, 8)`.
-        hardwired: the fan-out along x or y is always occupied in full by its one dimension,
+        hardwired: the fan-out along x or y is always occupied in full by one of its dimensions,
             whether the layer fills it or not, `(L, 2)`.
         whole: dimensions that a level's tile must span whole, `(n, L, 8)`.
         capacity_bits: of the partition that the tensor belongs to, of one instance, `(n, L, 3)`.

@@ -1,0 +1,108 @@
+"""The built-in simulator: a template's designs, each layer mapped, played, and added up.
+
+For every design it binds the template, lets the mapper find good mappings of each distinct layer,
+plays the finalists cycle by cycle (`fidelity="cycle"`) or takes the analytical model's word
+(`fidelity="analytical"`), and sums over the network. Between layers, activations stay on the chip
+where they fit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.errors import OptionError
+from accel_dse.hardware import Hardware
+from accel_dse.metrics import Metrics, concatenate
+from accel_dse.simulators import loop_nest, mapper, timeline
+from accel_dse.simulators.base import Columns, Simulator
+from accel_dse.simulators.network import Played
+from accel_dse.template import Template
+from accel_dse.workload import Layer, Workload
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CHUNK = 512
+"""Designs simulated at a time: bounds memory at about 100 MB for a network of 50 layers."""
+
+FIDELITIES = ("cycle", "analytical")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorSimulator(Simulator):
+    """Cycle-level (or analytical) simulation of a template.
+
+    Metrics: `latency_cycles`, `latency_ms`, `energy_mj`, `edp` (mJ x ms), `area_mm2`, `power_w`,
+    `dram_bytes`, `utilization` (multiply-accumulates over the peak in that time). A network's
+    energy-delay product is the sum of its layers' energies times the sum of their delays.
+
+    Attributes:
+        template: the accelerator.
+        fidelity: `cycle`, or `analytical`, faster and optimistic: no latencies, no start-up.
+        mapper_effort: `low`, `normal` or `high`; more is slower and maps better.
+        mapper_goal: what the mapper makes small for each layer: `latency`, `energy` or `edp`.
+    """
+
+    version: ClassVar[str] = "1"
+    takes_template: ClassVar[bool] = True
+
+    template: Template
+    fidelity: Literal["cycle", "analytical"] = "cycle"
+    mapper_effort: str = "normal"
+    mapper_goal: mapper.Goal = "latency"
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("fidelity", FIDELITIES),
+            ("mapper_effort", tuple(mapper.EFFORTS)),
+            ("mapper_goal", mapper.GOALS),
+        ):
+            if getattr(self, name) not in known:
+                raise OptionError(
+                    f"accelerator: {name}: got {getattr(self, name)!r}",
+                    hint=f"known: {', '.join(known)}",
+                )
+
+    def simulate(self, workload: Workload, designs: Columns) -> Metrics:
+        """Measures `n` designs on `workload`; see the class for the metrics."""
+        n = len(next(iter(designs.values())))
+        parts = []
+        for start in range(0, n, CHUNK):
+            chunk = {name: column[start : start + CHUNK] for name, column in designs.items()}
+            parts.append(self.play(workload, chunk).metrics())
+        return concatenate(parts)
+
+    def play(self, workload: Workload, designs: Columns) -> "Played":
+        """The whole story of `n` designs on `workload`, layer by layer.
+
+        Memory grows with `n`; `simulate` calls it on chunks.
+        """
+        hardware = self.template.bind(designs)
+        layers = workload.unique()
+        mapped = mapper.map_layers(
+            hardware, layers, effort=mapper.EFFORTS[self.mapper_effort], goal=self.mapper_goal
+        )
+        chosen = self._choose(hardware, layers, mapped)
+        return Played(workload, hardware, mapped, chosen, cycle_level=self.fidelity == "cycle")
+
+    def _choose(self, hardware: Hardware, layers: Sequence[Layer], mapped: mapper.Mapped) -> Ints:
+        """Which row of `mapped.mappings` each design and layer uses, -1 if none, `(n, u)`."""
+        n, u = mapped.found.shape
+        finalists = len(mapped.mappings) // (n * u)
+        first = np.arange(n * u).reshape(n, u) * finalists
+        if self.fidelity == "analytical" or finalists == 1:
+            return np.where(mapped.found > 0, first, -1)
+        design, layer, rank = np.nonzero(np.arange(finalists) < mapped.found[..., None])
+        rows = first[design, layer] + rank
+        score = timeline.simulate(
+            hardware, layers, mapped.mappings, design, layer, rows
+        ).cycles.astype(np.float64)
+        if self.mapper_goal != "latency":
+            counted = loop_nest.evaluate(hardware, layers, mapped.mappings, design, layer, rows)
+            score = counted.energy_pj if self.mapper_goal == "energy" else score * counted.energy_pj
+        table = np.full((n, u, finalists), np.inf)
+        table[design, layer, rank] = score
+        return np.where(mapped.found > 0, first + table.argmin(axis=2), -1)

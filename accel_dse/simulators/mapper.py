@@ -1,0 +1,339 @@
+"""The mapper: for each layer and design, the best valid mapping it finds within a stated effort.
+
+It is the compiler of the built-in simulator. For each way to split the layer over the arrays
+(`mapspace.spatial_options`) it grows tiles level by level from the MACs outward, keeping at each
+level the few that move the fewest bits (`mapspace.best_tiles`); every survivor is counted exactly
+with several loop orders (`loop_counts`), and the finalists are handed to whoever plays them cycle
+by cycle. Deterministic; batched over designs and layers; one task per (design, layer).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.hardware import Hardware
+from accel_dse.mapping import Mappings
+from accel_dse.simulators import loop_counts, mapspace
+from accel_dse.simulators.mapspace import NO_MAPPING, NO_PROGRAM, NO_SPLIT, NO_TILE
+from accel_dse.simulators.threads import in_threads
+from accel_dse.workload import DIMS, TENSORS, Layer
+
+Goal = Literal["latency", "energy", "edp"]
+GOALS: tuple[Goal, ...] = ("latency", "energy", "edp")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of the map space is looked at.
+
+    Attributes:
+        splits: spatial splits kept.
+        beam: partial tilings kept at each level.
+        tiles: tiles looked at for each level and partial tiling, about.
+        fine: whether dimensions are also cut into 3, 6, 12, ... parts.
+        finalists: mappings handed on, best first.
+    """
+
+    splits: int
+    beam: int
+    tiles: int
+    fine: bool
+    finalists: int
+
+
+EFFORTS: Mapping[str, Effort] = {
+    "low": Effort(splits=2, beam=1, tiles=32, fine=False, finalists=1),
+    "normal": Effort(splits=4, beam=2, tiles=64, fine=False, finalists=3),
+    "high": Effort(splits=16, beam=4, tiles=512, fine=True, finalists=8),
+}
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What the mapper found for `n` designs and `u` layers.
+
+    Attributes:
+        found: how many finalists there are, 0 to `finalists`, `(n, u)`.
+        mappings: `n * u * finalists` mappings; finalist `f` of design `i` and layer `j` is row
+            `(i * u + j) * finalists + f`. Rows beyond `found` hold ones.
+        problem: `(n, u, 4)`: code, level, needed and available, where nothing was found.
+    """
+
+    found: NDArray[np.int64]
+    mappings: Mappings
+    problem: NDArray[np.float64]
+
+    def reason(self, design: int, layer: int, hardware: Hardware, name: str) -> str:
+        """Why the layer `name` has no mapping on the design; "" if it has one."""
+        if self.found[design, layer]:
+            return ""
+        code, level, needed, available = self.problem[design, layer]
+        place = hardware.levels[int(level)]
+        if code == NO_TILE:
+            return (
+                f"{name}: smallest tile needs {needed / 8:,.0f} bytes of {place}, "
+                f"which has {available / 8:,.0f}"
+            )
+        if code == NO_PROGRAM:
+            return (
+                f"{name}: program needs {needed:,.0f} transfers, "
+                f"instruction memory holds {available:,.0f}"
+            )
+        if code == NO_SPLIT:
+            return f"{name}: no dimension may be split over the hardwired axis of {place}"
+        return f"{name}: no valid mapping found"
+
+
+def map_layers(
+    hardware: Hardware, layers: Sequence[Layer], *, effort: Effort, goal: Goal = "latency"
+) -> Mapped:
+    """Maps each of `u` layers onto each of `n` designs.
+
+    Args:
+        hardware: the designs.
+        layers: what runs on each of them.
+        effort: how much to look at.
+        goal: what the mapping should make small; ties go to the other of latency and energy.
+    """
+    n, u, f, levels = len(hardware), len(layers), effort.finalists, len(hardware.levels)
+    shape = (n * u * f, levels, 8)
+    temporal, spatial_x, spatial_y = (np.ones(shape, dtype=np.int64) for _ in range(3))
+    order = np.broadcast_to(np.arange(8), shape).copy()
+    found = np.zeros((n, u), dtype=np.int64)
+    problem = np.zeros((n, u, 4))
+    chips = loop_counts.pack(hardware)
+    packed = loop_counts.pack_layers(layers)
+    options = (effort.splits, effort.beam, effort.tiles, effort.fine, f, GOALS.index(goal))
+
+    def search_tasks(start: int, stop: int) -> None:
+        _search_tasks(
+            start, stop, chips, hardware.double_buffered, hardware.hardwired, packed, options,
+            loop_counts.new_work()[0], temporal, spatial_x, spatial_y, order, found, problem,
+        )  # fmt: skip
+
+    in_threads(search_tasks, n * u)
+    return Mapped(found, Mappings(temporal, spatial_x, spatial_y, order), problem)
+
+
+@nb.njit(cache=True, nogil=True)
+def _search_tasks(
+    start, stop, chips, double_buffered, hardwired, layers, effort, work, temporal, spatial_x,
+    spatial_y, order, found, problem,
+):  # fmt: skip
+    """Searches for tasks `start` to `stop` of the `n * u` (design, layer) pairs."""
+    u, f = found.shape[1], effort[4]
+    for task in range(start, stop):
+        i, j, row = task // u, task % u, task * f
+        found[i, j] = search(
+            chips[i], double_buffered, hardwired, layers[j], effort, work, temporal[row : row + f],
+            spatial_x[row : row + f], spatial_y[row : row + f], order[row : row + f],
+            problem[i, j],
+        )  # fmt: skip
+
+
+@nb.njit(cache=True)
+def search(
+    chip, double_buffered, hardwired, layer, effort, work, temporal, spatial_x, spatial_y, order,
+    problem,
+):  # fmt: skip
+    """Writes the best mappings of one layer on one design, best first; returns how many."""
+    splits, beam, budget, fine, finalists, goal = effort
+    levels = chip.levels
+    dims, window = layer[:8], layer[8:12]
+    option_x = np.empty((splits, levels, 8), dtype=np.int64)
+    option_y = np.empty((splits, levels, 8), dtype=np.int64)
+    steps = np.empty(splits)
+    options = mapspace.spatial_options(
+        chip, dims, window, hardwired, splits, option_x, option_y, steps, problem
+    )
+    if options == 0:
+        return 0
+    tilings = beam + 1
+    counts = np.ones((tilings, levels, 8), dtype=np.int64)
+    stationary = np.empty((tilings, levels), dtype=np.int64)
+    best = np.full((finalists, 2), np.inf)
+    trial = np.empty((levels, 8), dtype=np.int64)
+    problem[0] = NO_MAPPING
+    found = 0
+    for k in range(options):
+        many = _tilings(
+            chip, double_buffered, dims, window, option_x[k], option_y[k], beam, budget, fine,
+            counts, stationary, problem,
+        )  # fmt: skip
+        for b in range(many):
+            for outer in range(3):
+                for inner in range(3):
+                    if inner != stationary[b, min(1, levels - 1)] and inner != outer:
+                        continue
+                    for i in range(levels):
+                        tensor = stationary[b, i]
+                        if i == 0:
+                            tensor = outer
+                        elif i == 1:
+                            tensor = inner
+                        trial[i] = mapspace.ORDERS[tensor]
+                    found = _judge(
+                        chip, layer, counts[b], option_x[k], option_y[k], trial, work, goal, best,
+                        found, finalists, temporal, spatial_x, spatial_y, order,
+                    )  # fmt: skip
+                    if levels == 1:
+                        break
+    return found
+
+
+@nb.njit(cache=True)
+def _judge(
+    chip, layer, counts, x, y, trial, work, goal, best, found, finalists, temporal, spatial_x,
+    spatial_y, order,
+):  # fmt: skip
+    """Counts one mapping and inserts it among the finalists if it belongs there."""
+    if loop_counts.check(chip, layer, counts, x, y, trial, work) != 0:
+        return found
+    loop_counts.count(chip, layer, counts, x, y, trial, work)
+    cycles, energy = loop_counts.totals(chip, layer, work)
+    first, second = cycles, energy
+    if goal == 1:
+        first, second = energy, cycles
+    elif goal == 2:
+        first, second = cycles * energy, cycles
+    at = found
+    while at > 0 and (
+        first < best[at - 1, 0] or (first == best[at - 1, 0] and second < best[at - 1, 1])
+    ):
+        at -= 1
+    if at > 0 and first == best[at - 1, 0] and second == best[at - 1, 1]:
+        return found
+    if at >= finalists:
+        return found
+    for k in range(min(found, finalists - 1), at, -1):
+        best[k] = best[k - 1]
+        temporal[k] = temporal[k - 1]
+        spatial_x[k] = spatial_x[k - 1]
+        spatial_y[k] = spatial_y[k - 1]
+        order[k] = order[k - 1]
+    best[at, 0], best[at, 1] = first, second
+    temporal[at], spatial_x[at], spatial_y[at], order[at] = counts, x, y, trial
+    return min(found + 1, finalists)
+
+
+@nb.njit(cache=True)
+def _tilings(
+    chip, double_buffered, dims, window, x, y, beam, budget, fine, counts, stationary, problem
+):
+    """The most promising tilings under one spatial split, into `counts`; returns how many."""
+    levels = chip.levels
+    tilings = counts.shape[0]
+    counts[:] = 1
+    stationary[:] = mapspace.OUTPUTS
+    moved = np.zeros(tilings)
+    many = 1
+    base = np.empty(8, dtype=np.int64)
+    remaining = np.empty(8, dtype=np.int64)
+    outside = np.empty(8, dtype=np.int64)
+    must_finish = np.empty(8, dtype=np.bool_)
+    tile_counts = np.empty((tilings, 8), dtype=np.int64)
+    tile_score = np.empty(tilings)
+    tile_stationary = np.empty(tilings, dtype=np.int64)
+    fewest = np.empty(1)
+    next_counts = np.empty_like(counts)
+    next_stationary = np.empty_like(stationary)
+    next_moved = np.empty(tilings)
+    for level in range(levels - 1, 0, -1):
+        total = 0
+        price = chip.access_pj_per_bit[level - 1, 0] + chip.network_pj_per_bit[level - 1] + 1e-6
+        limit = np.inf
+        if level == chip.program_level + 1:
+            limit = chip.program_entries
+        for d in range(8):
+            must_finish[d] = chip.whole[level, d]
+            if not must_finish[d]:
+                must_finish[d] = True
+                for i in range(level):
+                    if chip.loops_allowed[i, d]:
+                        must_finish[d] = False
+        least = np.inf
+        for b in range(many):
+            for d in range(8):
+                base[d] = x[level, d] * y[level, d]
+                for i in range(level + 1, levels):
+                    base[d] *= x[i, d] * y[i, d] * counts[b, i, d]
+                split = base[d]
+                for i in range(level):
+                    split *= x[i, d] * y[i, d]
+                remaining[d] = mapspace.ceil_div(dims[d], split)
+                outside[d] = x[level - 1, d] * y[level - 1, d]
+            halves = 1 if double_buffered[level] else 0
+            found = 0
+            for share in range(halves, -1, -1):
+                found = mapspace.best_tiles(
+                    base, remaining, outside, chip.loops_allowed[level], must_finish, window,
+                    chip.keeps[level], chip.partition[level], chip.capacity_bits[level],
+                    chip.word_bits[level, :3],
+                    chip.word_bits[level, 3] / chip.word_bits[level, 2],
+                    0.5 if share else 1.0, budget, fine, beam if share else min(found + 1, tilings),
+                    tile_counts, tile_score, tile_stationary, found, limit, fewest,
+                )  # fmt: skip
+                least = min(least, fewest[0])
+            for k in range(found):
+                score = moved[b] + price * tile_score[k]
+                at = total
+                while at > 0 and score < next_moved[at - 1]:
+                    at -= 1
+                if at >= tilings:
+                    continue
+                for m in range(min(total, tilings - 1), at, -1):
+                    next_counts[m] = next_counts[m - 1]
+                    next_stationary[m] = next_stationary[m - 1]
+                    next_moved[m] = next_moved[m - 1]
+                next_counts[at] = counts[b]
+                next_counts[at, level] = tile_counts[k]
+                next_stationary[at] = stationary[b]
+                next_stationary[at, level - 1] = tile_stationary[k]
+                next_moved[at] = score
+                total = min(total + 1, tilings)
+        if total == 0:
+            for d in range(8):
+                if must_finish[d]:
+                    base[d] *= remaining[d]
+            _explain(chip, base, window, level, least, limit, problem)
+            return 0
+        many = total
+        counts[:many] = next_counts[:many]
+        stationary[:many] = next_stationary[:many]
+        moved[:many] = next_moved[:many]
+    for b in range(many):
+        for d in range(8):
+            whole = 1
+            for i in range(levels):
+                whole *= x[i, d] * y[i, d] * counts[b, i, d]
+            counts[b, 0, d] = mapspace.ceil_div(dims[d], whole)
+    return many
+
+
+@nb.njit(cache=True)
+def _explain(chip, base, window, level, least, limit, problem):
+    """Writes why no tile of `level` is possible."""
+    problem[1] = level
+    if least < np.inf:
+        problem[0], problem[2], problem[3] = NO_PROGRAM, least, limit
+        return
+    words = np.empty(3)
+    mapspace.tile_words(base, window, words)
+    worst = 0.0
+    for tensor in range(3):
+        if not chip.keeps[level, tensor]:
+            continue
+        used = 0.0
+        for other in range(3):
+            if (
+                chip.keeps[level, other]
+                and chip.partition[level, other] == chip.partition[level, tensor]
+            ):
+                used += words[other] * chip.word_bits[level, other]
+        if used / chip.capacity_bits[level, tensor] > worst:
+            worst = used / chip.capacity_bits[level, tensor]
+            problem[0], problem[2], problem[3] = NO_TILE, used, chip.capacity_bits[level, tensor]

@@ -6,8 +6,11 @@ Another package adds its own through entry points, as an equal of those below:
     my_simulator = "my_package.simulator:MySimulator"
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import Parameter, signature
 from typing import Any, Literal
 
 from accel_dse.errors import OptionError
@@ -55,3 +58,84 @@ def name_of(kind: Kind, cls: type) -> str:
     """The name that `load` knows `cls` by; `module:class` if it has none."""
     place = f"{cls.__module__}:{cls.__qualname__}"
     return next((name for name, where in known(kind).items() if where == place), place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One thing that a plug-in lets its user choose.
+
+    Attributes:
+        name: what to type.
+        type: of its values.
+        default: its value when it is not given; `REQUIRED` if it must be.
+    """
+
+    name: str
+    type: Any
+    default: Any
+
+    def read(self, value: Any) -> Any:
+        """`value` as the plug-in wants it; a text is read as people type it.
+
+        Raises:
+            OptionError: it does not fit.
+        """
+        from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+        adapter = TypeAdapter(self.type, config=ConfigDict(allow_inf_nan=False))
+        ways: list[Callable[[Any], Any]] = [adapter.validate_python]
+        if isinstance(value, str):
+            ways = [adapter.validate_strings, adapter.validate_json]
+        problem = ""
+        for way in ways:
+            try:
+                return way(value)
+            except ValidationError as error:
+                problem = problem or error.errors()[0]["msg"].replace("Input should", "must")
+        raise OptionError(f"{self.name}: {problem}, got {value!r}")
+
+
+REQUIRED = Parameter.empty
+"""The default of an option that has none."""
+
+GIVEN = ("problem", "seed", "template")
+"""What the package itself gives to a plug-in."""
+
+
+def options(cls: Callable[..., Any]) -> dict[str, Option]:
+    """What the constructor of a plug-in lets its user choose, by name."""
+    parameters = signature(cls, eval_str=True).parameters.values()
+    return {
+        p.name: Option(
+            name=p.name, type=Any if p.annotation is p.empty else p.annotation, default=p.default
+        )
+        for p in parameters
+        if p.name not in GIVEN and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
+    }
+
+
+def read_options(label: str, cls: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options `given` to the plug-in `cls`, each as it wants it.
+
+    Args:
+        label: what to call the plug-in in a complaint.
+        cls: the plug-in.
+        given: name -> value, or text as people type it.
+
+    Raises:
+        OptionError: an option is unknown, is missing, or has a value that does not fit.
+    """
+    known = options(cls)
+    values = {}
+    for name, value in given.items():
+        if name not in known:
+            hint = f"known: {', '.join(known)}" if known else "it has no options"
+            raise OptionError(f"{label} has no option {name!r}", hint=hint)
+        try:
+            values[name] = known[name].read(value)
+        except OptionError as error:
+            raise OptionError(f"{label}: {error}") from error
+    for name, option in known.items():
+        if option.default is REQUIRED and name not in values:
+            raise OptionError(f"{label} needs the option {name!r}")
+    return values

@@ -122,6 +122,14 @@ class Goal:
         """How far one feasible design is beyond each limit; `<= 0` is allowed."""
         return tuple(float(li.violation(np.array(metrics[li.metric]))) for li in self.limits)
 
+    def excess(self, metrics: Mapping[str, float]) -> float:
+        """How far one feasible design is beyond its limits in all, as shares of their bounds.
+
+        0 if it keeps them; being well within one does not make up for another.
+        """
+        beyond = zip(self.violations(metrics), self.limits)
+        return sum(max(v, 0.0) / (abs(limit.bound) or 1.0) for v, limit in beyond)
+
     def accepts(self, trial: Trial) -> bool:
         """Whether the design works and keeps every limit."""
         return trial.feasible and all(v <= 0 for v in self.violations(trial.metrics))

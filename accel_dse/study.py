@@ -156,13 +156,16 @@ class Study:
 
 
 def options(plugin: object, besides: Sequence[str] = ()) -> dict[str, Any]:
-    """The options that `plugin` was made with, as plain data."""
+    """The options that `plugin` was made with, as plain data.
+
+    Those that it declares with `compare=False` cannot change what comes out, and are left out.
+    """
     if not is_dataclass(plugin):
         return {}
     return {
         item.name: _plain(getattr(plugin, item.name))
         for item in fields(plugin)
-        if item.init and item.name not in besides
+        if item.init and item.compare and item.name not in besides
     }
 
 

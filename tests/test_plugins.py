@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from typing import Literal
 
 import pytest
 
@@ -68,3 +69,45 @@ def test_nothing_is_imported_until_it_is_named():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['accel_dse', 'accel_dse.errors', 'accel_dse.plugins']"
+
+
+def takes(*, count: int = 3, share: float, goal: Literal["a", "b"] = "a", places: list[int] = ()):
+    """Stands for a plug-in."""
+
+
+def test_options_are_read_as_people_type_them():
+    given = {"count": "4", "share": "1", "goal": "b", "places": "[1, 2]"}
+    assert plugins.read_options("toy", takes, given) == {
+        "count": 4, "share": 1.0, "goal": "b", "places": [1, 2]
+    }  # fmt: skip
+    assert plugins.read_options("toy", takes, {"share": 0.5}) == {"share": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"share": "x"}, "toy: share: must be a valid number, .* got 'x'"),
+        ({"share": "nan"}, "toy: share: must be a finite number, got 'nan'"),
+        ({"share": 1, "count": "3.5"}, "toy: count: must be a valid integer.* got '3.5'"),
+        ({"share": 1, "goal": "c"}, "toy: goal: must be 'a' or 'b', got 'c'"),
+        ({"share": 1, "counts": 3}, "toy has no option 'counts'"),
+        ({"count": 3}, "toy needs the option 'share'"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_refused(given, message):
+    with pytest.raises(OptionError, match=message):
+        plugins.read_options("toy", takes, given)
+
+
+def test_an_unknown_option_is_answered_with_those_that_are_known():
+    with pytest.raises(OptionError) as caught:
+        plugins.read_options("toy", takes, {"counts": 3})
+    assert caught.value.hint == "known: count, share, goal, places"
+    with pytest.raises(OptionError) as caught:
+        plugins.read_options("random", RandomSearch, {"counts": 3})
+    assert caught.value.hint == "it has no options"
+
+
+def test_what_the_package_gives_is_not_an_option():
+    assert "seed" not in plugins.options(RandomSearch)
+    assert "problem" not in plugins.options(RandomSearch)

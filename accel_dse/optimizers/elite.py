@@ -31,10 +31,7 @@ class Candidate:
     @classmethod
     def of(cls, trial: Trial, problem: Problem) -> "Candidate":
         """The candidate that a feasible `trial` of `problem` is."""
-        excess = sum(
-            max(beyond, 0.0) / (abs(limit.bound) or 1.0)
-            for beyond, limit in zip(problem.violations(trial.metrics), problem.limits)
-        )
+        excess = problem.goal.excess(trial.metrics)
         return cls(trial.index, trial.design, excess, problem.costs(trial.metrics))
 
 

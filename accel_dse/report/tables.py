@@ -1,0 +1,208 @@
+"""A summary as tables for a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from accel_dse.report.summary import LimitUse, Summary
+from accel_dse.trial import Outcome, Trial
+from accel_dse.trial_log import StudyDescription
+
+MOST_REASONS = 6
+"""Kinds of reasons that are listed; the rest is counted together."""
+
+
+def report(summary: Summary, study: StudyDescription, place: str) -> RenderableType:
+    """The whole report on the log at `place`."""
+    parts = [heading(summary, study, place), outcomes(summary)]
+    if summary.best:
+        parts += [Text("Best designs", style="bold"), designs(summary.best, summary)]
+    elif summary.nearest:
+        title = "No design keeps every limit; the nearest are"
+        parts += [Text(title, style="bold"), designs(summary.nearest, summary)]
+    if len(summary.front) > 1:
+        title = f"Pareto front, {len(summary.front):,} designs"
+        parts += [Text(title, style="bold"), designs(_spread(summary.front), summary)]
+    if summary.limits:
+        parts += [Text("Limits", style="bold"), limits(summary)]
+    for title, counts, total in (
+        ("Why designs do not work", summary.reasons, summary.outcomes[Outcome.INFEASIBLE]),
+        (
+            "Why simulations broke",
+            summary.failures,
+            summary.outcomes[Outcome.FAILED] + summary.outcomes[Outcome.TIMED_OUT],
+        ),
+    ):
+        if counts:
+            parts += [Text(title, style="bold"), reasons(counts, total)]
+    if summary.best:
+        parts += [Text("Best so far", style="bold"), convergence(summary)]
+    return Group(
+        *(part if isinstance(part, Text) else Padding(part, (0, 0, 1, 2)) for part in parts)
+    )
+
+
+def heading(summary: Summary, study: StudyDescription, place: str) -> RenderableType:
+    """What was searched for, and how."""
+    problem = study.problem
+    grid = _grid()
+    grid.columns[0].style = "dim"
+    networks = ", ".join(
+        f"{w['name']}" + (f" x {w['weight']:g}" if w["weight"] != 1 else "")
+        for w in problem.get("workloads", ())
+    )
+    goal = summary.goal
+    grid.add_row("log", place)
+    grid.add_row("space", str(problem.get("space", {}).get("name", "?")))
+    grid.add_row("workloads", networks)
+    grid.add_row("goal", "; ".join([*map(str, goal.objectives), *map(str, goal.limits)]))
+    grid.add_row("optimizer", _with_options(study.optimizer, study.optimizer_options, study.seed))
+    grid.add_row("simulator", f"{study.simulator}, version {study.simulator_version}")
+    return grid
+
+
+def outcomes(summary: Summary) -> RenderableType:
+    """How many trials ended how, with bars."""
+    beyond = summary.outcomes[Outcome.FEASIBLE] - summary.accepted
+    rows = [
+        ("accepted", summary.accepted, "green"),
+        ("beyond a limit", beyond, "yellow"),
+        ("infeasible", summary.outcomes[Outcome.INFEASIBLE], "bright_black"),
+        ("failed", summary.outcomes[Outcome.FAILED], "red"),
+        ("timed out", summary.outcomes[Outcome.TIMED_OUT], "red"),
+    ]
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_column()
+    for name, count, color in rows:
+        if count or name in ("accepted", "infeasible"):
+            share = count / summary.trials if summary.trials else 0.0
+            bar = Text(_bar(share, 30), style=color)
+            table.add_row(name, f"{count:,}", f"{share:.1%}", bar)
+    table.add_row("[dim]trials", f"{summary.trials:,}", "", "")
+    return table
+
+
+def designs(trials: Sequence[Trial], summary: Summary) -> RenderableType:
+    """Designs side by side: metrics that matter first, then parameters, then other metrics."""
+    goal = summary.goal
+    wanted = list(
+        dict.fromkeys([o.metric for o in goal.objectives] + [limit.metric for limit in goal.limits])
+    )
+    others = [name for name in trials[0].metrics if name not in wanted and "/" not in name]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    table.add_column("trial")
+    for trial in trials:
+        table.add_column(f"{trial.index:,}", justify="right", overflow="fold")
+    for name in wanted:
+        bounds = [limit for limit in goal.limits if limit.metric == name]
+        label = Text(name, style="bold")
+        table.add_row(label, *(_value(trial, name, bounds) for trial in trials))
+    table.add_section()
+    for name in trials[0].design:
+        table.add_row(name, *(_plain(trial.design.get(name)) for trial in trials))
+    if others:
+        table.add_section()
+    for name in others:
+        table.add_row(Text(name, style="dim"), *(_value(trial, name, ()) for trial in trials))
+    return table
+
+
+def limits(summary: Summary) -> RenderableType:
+    """What each limit does, and which one binds."""
+    objective = summary.goal.objectives[0].metric
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    table.add_column("limit")
+    table.add_column("best design has", justify="right")
+    table.add_column("keeps out", justify="right")
+    table.add_column(f"without it, best {objective}", justify="right")
+    table.add_column("")
+    for use in summary.limits:
+        value = "-" if use.value is None else f"{number(use.value)} ({_share(use)})"
+        without = number(use.without.metrics[objective]) if use.without else "no better"
+        verdict = Text("binds", style="bold yellow") if use.binds else Text("slack", style="dim")
+        table.add_row(str(use.limit), value, f"{use.beyond:,}", without, verdict)
+    return table
+
+
+def reasons(counts: Mapping[str, int], total: int) -> RenderableType:
+    """Kinds of reasons, most frequent first."""
+    table = _grid()
+    table.columns[0].justify = "right"
+    for kind, count in list(counts.items())[:MOST_REASONS]:
+        table.add_row(f"{count / total:.1%}", Text(kind))
+    rest = len(counts) - MOST_REASONS
+    if rest > 0:
+        table.add_row("", f"[dim]and {rest} other reasons")
+    return table
+
+
+def convergence(summary: Summary) -> RenderableType:
+    """The best value after so many trials."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    table.add_column("trials", style="dim")
+    marks = summary.milestones()[-8:]
+    for n, _ in marks:
+        table.add_column(f"{n:,}", justify="right")
+    values = ["-" if value is None else number(value) for _, value in marks]
+    table.add_row(summary.goal.objectives[0].metric, *values)
+    return table
+
+
+def number(value: float) -> str:
+    """Four significant digits, with separators: `0.001234`, `26.98`, `1,234,000`."""
+    if value == 0 or 1e-4 <= abs(value) < 1e4:
+        return f"{value:.4g}"
+    if 1e4 <= abs(value) < 1e12:
+        return f"{float(f'{value:.4g}'):,.0f}"
+    return f"{value:.3e}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_plain, value))
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _value(trial: Trial, name: str, bounds: Sequence[Any]) -> Text:
+    value = trial.metrics[name]
+    beyond = any(float(limit.violation(value)) > 0 for limit in bounds)
+    return Text(number(value), style="red" if beyond else "bold" if bounds else "")
+
+
+def _share(use: LimitUse) -> str:
+    if use.value is None or use.limit.bound == 0:
+        return "-"
+    return f"{use.value / use.limit.bound:.0%}"
+
+
+def _bar(share: float, width: int) -> str:
+    eighths = round(share * width * 8)
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+
+
+def _with_options(name: str, options: Mapping[str, Any], seed: int) -> str:
+    words = [f"{key}={value}" for key, value in options.items()] + [f"seed={seed}"]
+    return f"{name} ({', '.join(words)})"
+
+
+def _spread(front: Sequence[Trial], most: int = 6) -> Sequence[Trial]:
+    """At most `most` of a front, ends included, evenly by place."""
+    if len(front) <= most:
+        return front
+    return [front[round(i * (len(front) - 1) / (most - 1))] for i in range(most)]
+
+
+def _grid() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column()
+    return table

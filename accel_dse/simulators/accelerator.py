@@ -19,7 +19,7 @@ from accel_dse.metrics import Metrics, concatenate
 from accel_dse.simulators import loop_nest, mapper, timeline
 from accel_dse.simulators.base import Columns, Simulator
 from accel_dse.simulators.network import Played
-from accel_dse.template import Template
+from accel_dse.template import Template, bind
 from accel_dse.workload import Layer, Workload
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ class AcceleratorSimulator(Simulator):
 
         Memory grows with `n`; `simulate` calls it on chunks.
         """
-        hardware = self.template.bind(designs)
+        hardware = bind(self.template, designs)
         layers = workload.unique()
         mapped = mapper.map_layers(
             hardware, layers, effort=mapper.EFFORTS[self.mapper_effort], goal=self.mapper_goal

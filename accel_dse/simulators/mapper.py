@@ -1,26 +1,39 @@
 """The mapper: for each layer and design, the best valid mapping it finds within a stated effort.
 
 It is the compiler of the built-in simulator. For each way to split the layer over the arrays
-(`mapspace.spatial_options`) it grows tiles level by level from the MACs outward, keeping at each
-level the few that move the fewest bits (`mapspace.best_tiles`); every survivor is counted exactly
+(`spatial_options`) it grows tiles level by level from the MACs outward, keeping at each
+level the few that move the fewest bits (`best_tiles`); every survivor is counted exactly
 with several loop orders (`loop_counts`), and the finalists are handed to whoever plays them cycle
 by cycle. Deterministic; batched over designs and layers; one task per (design, layer).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
-from accel_dse.simulators import loop_counts, mapspace
-from accel_dse.simulators.mapspace import NO_MAPPING, NO_PROGRAM, NO_SPLIT, NO_TILE
+from accel_dse.simulators import loop_counts
+from accel_dse.simulators.map_splits import spatial_options
+from accel_dse.simulators.map_terms import (
+    NO_MAPPING,
+    NO_PROGRAM,
+    NO_SPLIT,
+    NO_TILE,
+    ORDERS,
+    OUTPUTS,
+    Bools,
+    Floats,
+    Ints,
+    ceil_div,
+    tile_words,
+)
+from accel_dse.simulators.map_tiles import best_tiles
 from accel_dse.simulators.threads import in_threads
-from accel_dse.workload import DIMS, TENSORS, Layer
+from accel_dse.workload import Layer
 
 Goal = Literal["latency", "energy", "edp"]
 GOALS: tuple[Goal, ...] = ("latency", "energy", "edp")
@@ -63,9 +76,9 @@ class Mapped:
         problem: `(n, u, 4)`: code, level, needed and available, where nothing was found.
     """
 
-    found: NDArray[np.int64]
+    found: Ints
     mappings: Mappings
-    problem: NDArray[np.float64]
+    problem: Floats
 
     def reason(self, design: int, layer: int, hardware: Hardware, name: str) -> str:
         """Why the layer `name` has no mapping on the design; "" if it has one."""
@@ -111,9 +124,21 @@ def map_layers(
 
     def search_tasks(start: int, stop: int) -> None:
         _search_tasks(
-            start, stop, chips, hardware.double_buffered, hardware.hardwired, packed, options,
-            loop_counts.new_work()[0], temporal, spatial_x, spatial_y, order, found, problem,
-        )  # fmt: skip
+            start,
+            stop,
+            chips,
+            hardware.double_buffered,
+            hardware.hardwired,
+            packed,
+            options,
+            loop_counts.new_work()[0],
+            temporal,
+            spatial_x,
+            spatial_y,
+            order,
+            found,
+            problem,
+        )
 
     in_threads(search_tasks, n * u)
     return Mapped(found, Mappings(temporal, spatial_x, spatial_y, order), problem)
@@ -121,25 +146,54 @@ def map_layers(
 
 @nb.njit(cache=True, nogil=True)
 def _search_tasks(
-    start, stop, chips, double_buffered, hardwired, layers, effort, work, temporal, spatial_x,
-    spatial_y, order, found, problem,
-):  # fmt: skip
+    start: int,
+    stop: int,
+    chips: Any,
+    double_buffered: Bools,
+    hardwired: Bools,
+    layers: Ints,
+    effort: Any,
+    work: Any,
+    temporal: Ints,
+    spatial_x: Ints,
+    spatial_y: Ints,
+    order: Ints,
+    found: Ints,
+    problem: Floats,
+) -> None:
     """Searches for tasks `start` to `stop` of the `n * u` (design, layer) pairs."""
     u, f = found.shape[1], effort[4]
     for task in range(start, stop):
         i, j, row = task // u, task % u, task * f
         found[i, j] = search(
-            chips[i], double_buffered, hardwired, layers[j], effort, work, temporal[row : row + f],
-            spatial_x[row : row + f], spatial_y[row : row + f], order[row : row + f],
+            chips[i],
+            double_buffered,
+            hardwired,
+            layers[j],
+            effort,
+            work,
+            temporal[row : row + f],
+            spatial_x[row : row + f],
+            spatial_y[row : row + f],
+            order[row : row + f],
             problem[i, j],
-        )  # fmt: skip
+        )
 
 
 @nb.njit(cache=True)
 def search(
-    chip, double_buffered, hardwired, layer, effort, work, temporal, spatial_x, spatial_y, order,
-    problem,
-):  # fmt: skip
+    chip: Any,
+    double_buffered: Bools,
+    hardwired: Bools,
+    layer: Ints,
+    effort: Any,
+    work: Any,
+    temporal: Ints,
+    spatial_x: Ints,
+    spatial_y: Ints,
+    order: Ints,
+    problem: Floats,
+) -> int:
     """Writes the best mappings of one layer on one design, best first; returns how many."""
     splits, beam, budget, fine, finalists, goal = effort
     levels = chip.levels
@@ -147,7 +201,7 @@ def search(
     option_x = np.empty((splits, levels, 8), dtype=np.int64)
     option_y = np.empty((splits, levels, 8), dtype=np.int64)
     steps = np.empty(splits)
-    options = mapspace.spatial_options(
+    options = spatial_options(
         chip, dims, window, hardwired, splits, option_x, option_y, steps, problem
     )
     if options == 0:
@@ -161,9 +215,19 @@ def search(
     found = 0
     for k in range(options):
         many = _tilings(
-            chip, double_buffered, dims, window, option_x[k], option_y[k], beam, budget, fine,
-            counts, stationary, problem,
-        )  # fmt: skip
+            chip,
+            double_buffered,
+            dims,
+            window,
+            option_x[k],
+            option_y[k],
+            beam,
+            budget,
+            fine,
+            counts,
+            stationary,
+            problem,
+        )
         for b in range(many):
             for outer in range(3):
                 for inner in range(3):
@@ -175,11 +239,24 @@ def search(
                             tensor = outer
                         elif i == 1:
                             tensor = inner
-                        trial[i] = mapspace.ORDERS[tensor]
+                        trial[i] = ORDERS[tensor]
                     found = _judge(
-                        chip, layer, counts[b], option_x[k], option_y[k], trial, work, goal, best,
-                        found, finalists, temporal, spatial_x, spatial_y, order,
-                    )  # fmt: skip
+                        chip,
+                        layer,
+                        counts[b],
+                        option_x[k],
+                        option_y[k],
+                        trial,
+                        work,
+                        goal,
+                        best,
+                        found,
+                        finalists,
+                        temporal,
+                        spatial_x,
+                        spatial_y,
+                        order,
+                    )
                     if levels == 1:
                         break
     return found
@@ -187,9 +264,22 @@ def search(
 
 @nb.njit(cache=True)
 def _judge(
-    chip, layer, counts, x, y, trial, work, goal, best, found, finalists, temporal, spatial_x,
-    spatial_y, order,
-):  # fmt: skip
+    chip: Any,
+    layer: Ints,
+    counts: Ints,
+    x: Ints,
+    y: Ints,
+    trial: Ints,
+    work: Any,
+    goal: int,
+    best: Floats,
+    found: int,
+    finalists: int,
+    temporal: Ints,
+    spatial_x: Ints,
+    spatial_y: Ints,
+    order: Ints,
+) -> int:
     """Counts one mapping and inserts it among the finalists if it belongs there."""
     if loop_counts.check(chip, layer, counts, x, y, trial, work) != 0:
         return found
@@ -222,13 +312,24 @@ def _judge(
 
 @nb.njit(cache=True)
 def _tilings(
-    chip, double_buffered, dims, window, x, y, beam, budget, fine, counts, stationary, problem
-):
+    chip: Any,
+    double_buffered: Bools,
+    dims: Ints,
+    window: Ints,
+    x: Ints,
+    y: Ints,
+    beam: int,
+    budget: int,
+    fine: bool,
+    counts: Ints,
+    stationary: Any,
+    problem: Floats,
+) -> int:
     """The most promising tilings under one spatial split, into `counts`; returns how many."""
     levels = chip.levels
     tilings = counts.shape[0]
     counts[:] = 1
-    stationary[:] = mapspace.OUTPUTS
+    stationary[:] = OUTPUTS
     moved = np.zeros(tilings)
     many = 1
     base = np.empty(8, dtype=np.int64)
@@ -264,19 +365,34 @@ def _tilings(
                 split = base[d]
                 for i in range(level):
                     split *= x[i, d] * y[i, d]
-                remaining[d] = mapspace.ceil_div(dims[d], split)
+                remaining[d] = ceil_div(dims[d], split)
                 outside[d] = x[level - 1, d] * y[level - 1, d]
             halves = 1 if double_buffered[level] else 0
             found = 0
             for share in range(halves, -1, -1):
-                found = mapspace.best_tiles(
-                    base, remaining, outside, chip.loops_allowed[level], must_finish, window,
-                    chip.keeps[level], chip.partition[level], chip.capacity_bits[level],
+                found = best_tiles(
+                    base,
+                    remaining,
+                    outside,
+                    chip.loops_allowed[level],
+                    must_finish,
+                    window,
+                    chip.keeps[level],
+                    chip.partition[level],
+                    chip.capacity_bits[level],
                     chip.word_bits[level, :3],
                     chip.word_bits[level, 3] / chip.word_bits[level, 2],
-                    0.5 if share else 1.0, budget, fine, beam if share else min(found + 1, tilings),
-                    tile_counts, tile_score, tile_stationary, found, limit, fewest,
-                )  # fmt: skip
+                    0.5 if share else 1.0,
+                    budget,
+                    fine,
+                    beam if share else min(found + 1, tilings),
+                    tile_counts,
+                    tile_score,
+                    tile_stationary,
+                    found,
+                    limit,
+                    fewest,
+                )
                 least = min(least, fewest[0])
             for k in range(found):
                 score = moved[b] + price * tile_score[k]
@@ -310,19 +426,21 @@ def _tilings(
             whole = 1
             for i in range(levels):
                 whole *= x[i, d] * y[i, d] * counts[b, i, d]
-            counts[b, 0, d] = mapspace.ceil_div(dims[d], whole)
+            counts[b, 0, d] = ceil_div(dims[d], whole)
     return many
 
 
 @nb.njit(cache=True)
-def _explain(chip, base, window, level, least, limit, problem):
+def _explain(
+    chip: Any, base: Ints, window: Ints, level: int, least: float, limit: float, problem: Floats
+) -> None:
     """Writes why no tile of `level` is possible."""
     problem[1] = level
     if least < np.inf:
         problem[0], problem[2], problem[3] = NO_PROGRAM, least, limit
         return
     words = np.empty(3)
-    mapspace.tile_words(base, window, words)
+    tile_words(base, window, words)
     worst = 0.0
     for tensor in range(3):
         if not chip.keeps[level, tensor]:

@@ -7,6 +7,7 @@ Kernels are compiled with `nogil=True` and called from threads on ranges of rows
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 RANGES_PER_THREAD = 8
 """Rows differ in cost: more ranges than threads keep the cores busy until the end."""
@@ -31,5 +32,5 @@ def in_threads(kernel: Callable[[int, int], None], rows: int) -> None:
     ranges = min(rows, threads * RANGES_PER_THREAD)
     cuts = [rows * k // ranges for k in range(ranges + 1)]
     with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(kernel, a, b) for a, b in zip(cuts, cuts[1:])]:
+        for future in [pool.submit(kernel, a, b) for a, b in pairwise(cuts)]:
             future.result()

@@ -1,0 +1,265 @@
+"""Ways to split one layer over the fan-outs of one design: the spatial half of the map space."""
+
+# A record has no type that mypy knows.
+# mypy: disable-error-code="no-any-return"
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+from accel_dse.simulators.map_terms import (
+    NO_SPLIT,
+    NO_TILE,
+    RELEVANT_TO,
+    Bools,
+    Floats,
+    Ints,
+    ceil_div,
+    tile_words,
+)
+
+WIDTH = 16
+"""Partial splits carried along, whatever the effort: those that fit should not be lost early."""
+
+
+@nb.njit(cache=True)
+def spatial_options(
+    chip: Any,
+    dims: Ints,
+    window: Ints,
+    hardwired: Bools,
+    most: int,
+    out_x: Ints,
+    out_y: Ints,
+    out_steps: Floats,
+    problem: Floats,
+) -> int:
+    """The best ways to split a layer over the fan-outs, by temporal steps, then by words sent.
+
+    A beam search over the axes, innermost first. On each axis one dimension takes as much of the
+    fan-out as it can use, and a second one what is left. Splits whose smallest tile fits nowhere
+    are dropped, so that a layer has no split only if no split can work.
+
+    Args:
+        chip: one element of `loop_counts.pack(hardware)`.
+        dims: layer bounds, `(8,)`.
+        window: strides and dilations, `(4,)`.
+        hardwired: axes that one dimension always occupies in full, `(L, 2)`.
+        most: how many to keep at most; `out_x` and `out_y` have shape `(most, L, 8)`.
+        out_steps: temporal steps of each, `(most,)`.
+        problem: receives code, level, needed and available bits if there is none, `(4,)`.
+
+    Returns:
+        How many were found.
+    """
+    levels = chip.levels
+    fan_x, fan_y, unroll_x, unroll_y = chip.fanout_x, chip.fanout_y, chip.unroll_x, chip.unroll_y
+    bits = chip.word_bits[0, :3]
+    wide = max(most, WIDTH)
+    beam_x = np.ones((wide, levels, 8), dtype=np.int64)
+    beam_y = np.ones((wide, levels, 8), dtype=np.int64)
+    count = 1
+    chosen = np.empty((wide, 3), dtype=np.int64)  # parent, first dimension, second dimension
+    chosen_factor = np.empty((wide, 2), dtype=np.int64)
+    steps = np.empty(wide)
+    words = np.empty(wide)
+    left = np.empty(8, dtype=np.int64)
+    split = np.empty(8, dtype=np.int64)
+    for axis in range(2 * levels - 1, -1, -1):
+        level, along_x = axis // 2, axis % 2 == 0
+        fan = fan_x[level] if along_x else fan_y[level]
+        wired = hardwired[level, 0 if along_x else 1]
+        if fan == 1:
+            if along_x and level > 0:
+                count = _drop_unfit(chip, dims, window, level, beam_x, beam_y, count, problem)
+                if count == 0:
+                    return 0
+            continue
+        found = 0
+        for parent in range(count):
+            for d in range(8):
+                split[d] = 1
+                for i in range(levels):
+                    split[d] *= beam_x[parent, i, d] * beam_y[parent, i, d]
+                left[d] = ceil_div(dims[d], split[d])
+            for first in range(-1, 8):
+                if first < 0:
+                    if wired:
+                        continue
+                    useful = False
+                    for d in range(8):
+                        allowed = unroll_x[level, d] if along_x else unroll_y[level, d]
+                        useful = useful or (allowed and left[d] > 1)
+                    if useful:
+                        continue
+                    one = 1
+                else:
+                    allowed = unroll_x[level, first] if along_x else unroll_y[level, first]
+                    if not allowed or (left[first] == 1 and not wired):
+                        continue
+                    one = fan
+                    if not wired:
+                        one = ceil_div(left[first], ceil_div(left[first], min(fan, left[first])))
+                for second in range(-1, 8):
+                    two = 1
+                    if second >= 0:
+                        if first < 0 or second == first or wired or fan // one < 2:
+                            continue
+                        allowed = unroll_x[level, second] if along_x else unroll_y[level, second]
+                        if not allowed or left[second] == 1:
+                            continue
+                        two = min(fan // one, left[second])
+                        two = ceil_div(left[second], ceil_div(left[second], two))
+                    total, sent = 1.0, 0.0
+                    for d in range(8):
+                        factor = one if d == first else (two if d == second else 1)
+                        total *= ceil_div(left[d], factor)
+                    for tensor in range(3):
+                        distinct = bits[tensor]
+                        for d in range(8):
+                            if RELEVANT_TO[tensor, d]:
+                                factor = one if d == first else (two if d == second else 1)
+                                distinct *= split[d] * factor
+                        sent += distinct
+                    found = _insert_option(
+                        parent,
+                        first,
+                        second,
+                        one,
+                        two,
+                        total,
+                        sent,
+                        chosen,
+                        chosen_factor,
+                        steps,
+                        words,
+                        found,
+                        wide,
+                    )
+        if found == 0:
+            problem[0], problem[1] = NO_SPLIT, level
+            return 0
+        next_x = np.empty((found, levels, 8), dtype=np.int64)
+        next_y = np.empty((found, levels, 8), dtype=np.int64)
+        for k in range(found):
+            parent = chosen[k, 0]
+            next_x[k] = beam_x[parent]
+            next_y[k] = beam_y[parent]
+            for part in range(2):
+                d = chosen[k, 1 + part]
+                if d >= 0:
+                    if along_x:
+                        next_x[k, level, d] = chosen_factor[k, part]
+                    else:
+                        next_y[k, level, d] = chosen_factor[k, part]
+        beam_x[:found] = next_x
+        beam_y[:found] = next_y
+        count = found
+        if along_x and level > 0:
+            count = _drop_unfit(chip, dims, window, level, beam_x, beam_y, count, problem)
+            if count == 0:
+                return 0
+    count = min(count, most)
+    for k in range(count):
+        out_x[k] = beam_x[k]
+        out_y[k] = beam_y[k]
+        total = 1.0
+        for d in range(8):
+            factor = 1
+            for i in range(levels):
+                factor *= beam_x[k, i, d] * beam_y[k, i, d]
+            total *= ceil_div(dims[d], factor)
+        out_steps[k] = total
+    return count
+
+
+@nb.njit(cache=True)
+def _drop_unfit(
+    chip: Any,
+    dims: Ints,
+    window: Ints,
+    level: int,
+    beam_x: Ints,
+    beam_y: Ints,
+    count: int,
+    problem: Floats,
+) -> int:
+    """Keeps the splits of the beam whose smallest tile fits `level`; returns how many are left."""
+    tile = np.empty(8, dtype=np.int64)
+    words = np.empty(3)
+    kept = 0
+    least = np.inf
+    for k in range(count):
+        tile[:] = 1
+        for i in range(chip.levels - 1, level - 1, -1):
+            for d in range(8):
+                tile[d] *= beam_x[k, i, d] * beam_y[k, i, d]
+                if chip.whole[i, d] and tile[d] < dims[d]:
+                    tile[d] *= ceil_div(dims[d], tile[d])
+        tile_words(tile, window, words)
+        excess = 0.0
+        for tensor in range(3):
+            if not chip.keeps[level, tensor]:
+                continue
+            used = 0.0
+            for other in range(3):
+                if (
+                    chip.keeps[level, other]
+                    and chip.partition[level, other] == chip.partition[level, tensor]
+                ):
+                    used += words[other] * chip.word_bits[level, other]
+            available = chip.capacity_bits[level, tensor]
+            if used / available > excess:
+                excess = used / available
+                if excess > 1.0 and excess < least and kept == 0:
+                    problem[0], problem[1] = NO_TILE, level
+                    problem[2], problem[3] = used, available
+        if excess <= 1.0:
+            beam_x[kept] = beam_x[k]
+            beam_y[kept] = beam_y[k]
+            kept += 1
+        least = min(least, excess)
+    return kept
+
+
+@nb.njit(cache=True)
+def _insert_option(
+    parent: int,
+    first: int,
+    second: int,
+    one: int,
+    two: int,
+    total: float,
+    sent: float,
+    chosen: Ints,
+    factor: Ints,
+    steps: Floats,
+    words: Floats,
+    found: int,
+    most: int,
+) -> int:
+    """Inserts an option into the sorted list of the best, unless its equal is there."""
+    place = found
+    for k in range(found):
+        if total == steps[k] and sent == words[k] and parent == chosen[k, 0]:
+            same = (first == chosen[k, 2] and second == chosen[k, 1]) or (
+                first == chosen[k, 1] and second == chosen[k, 2]
+            )
+            if same:
+                return found
+        if total < steps[k] or (total == steps[k] and sent < words[k]):
+            place = min(place, k)
+    if place >= most:
+        return found
+    last = min(found, most - 1)
+    for k in range(last, place, -1):
+        chosen[k] = chosen[k - 1]
+        factor[k] = factor[k - 1]
+        steps[k] = steps[k - 1]
+        words[k] = words[k - 1]
+    chosen[place, 0], chosen[place, 1], chosen[place, 2] = parent, first, second
+    factor[place, 0], factor[place, 1] = one, two
+    steps[place] = total
+    words[place] = sent
+    return min(found + 1, most)

@@ -1,16 +1,17 @@
 """Rules that every design must keep, and random draws that keep them without waste."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse.designs import Column, Columns, length, rows
 from accel_dse.errors import DesignError
 from accel_dse.expressions import Expression
-from accel_dse.parameters.base import Column, Floats, Indices, Parameter, weighted
+from accel_dse.parameters.base import Floats, Indices, Parameter, weighted
 
 MOST_ROWS = 2**20
 """Partial designs that one group of parameters may list while its valid ones are worked out."""
@@ -38,9 +39,7 @@ class Constraint:
         return f"{self.rule.text!r}{f' ({self.why})' if self.why else ''}"
 
 
-def broken(
-    constraints: Sequence[Constraint], columns: Mapping[str, Column], n: int
-) -> NDArray[np.bool_]:
+def broken(constraints: Sequence[Constraint], columns: Columns) -> NDArray[np.bool_]:
     """Which of `n` designs break which constraints, shape `(n, constraints)`.
 
     A rule without a value (a division by zero) counts as broken where another rule is: that one
@@ -49,8 +48,8 @@ def broken(
     Raises:
         DesignError: a rule has no value for a design that keeps all others.
     """
-    refused = np.zeros((n, len(constraints)), dtype=bool)
-    unknown = np.zeros((n, len(constraints)), dtype=bool)
+    refused = np.zeros((length(columns), len(constraints)), dtype=bool)
+    unknown = np.zeros_like(refused)
     for i, constraint in enumerate(constraints):
         values, unknown[:, i] = constraint.rule.evaluate_where_defined(columns)
         refused[:, i] = (values == 0) & ~unknown[:, i]
@@ -80,25 +79,25 @@ class Group:
 
     @cached_property
     def _table(self) -> tuple[list[Parameter], Indices]:
-        """The parameters listed, and choices of theirs that no rule refuses, `(rows, listed)`."""
+        """The parameters listed, and choices of theirs that no rule refuses, `(m, listed)`."""
         listed: list[Parameter] = []
-        rows = np.zeros((1, 0), np.int64)
+        table = np.zeros((1, 0), np.int64)
         for parameter in self.parameters:
-            if not 0 < len(rows) * parameter.count <= MOST_ROWS:
+            if not 0 < len(table) * parameter.count <= MOST_ROWS:
                 break
             choices = np.arange(int(parameter.count))
-            rows = np.column_stack(
-                [np.repeat(rows, len(choices), axis=0), np.tile(choices, len(rows))]
+            table = np.column_stack(
+                [np.repeat(table, len(choices), axis=0), np.tile(choices, len(table))]
             )
             listed.append(parameter)
-            rows = rows[self._possible(listed, rows)]
-        columns = _columns(listed, rows)
-        return listed, rows[~broken(self._decided(listed), columns, len(rows)).any(axis=1)]
+            table = table[self._possible(listed, table)]
+        refused = broken(self._decided(listed), _columns(listed, table)).any(axis=1)
+        return listed, table[~refused]
 
-    def _possible(self, listed: Sequence[Parameter], rows: Indices) -> NDArray[np.bool_]:
+    def _possible(self, listed: Sequence[Parameter], table: Indices) -> NDArray[np.bool_]:
         """Which rows are not refused by the rules that the last parameter decides."""
-        keep = np.ones(len(rows), dtype=bool)
-        columns = _columns(listed, rows)
+        keep = np.ones(len(table), dtype=bool)
+        columns = _columns(listed, table)
         for constraint in self._decided(listed):
             if listed[-1].name in constraint.rule.names:
                 values, unknown = constraint.rule.evaluate_where_defined(columns)
@@ -112,8 +111,8 @@ class Group:
     @property
     def count(self) -> int | None:
         """How many valid combinations there are; None if the list of them is not complete."""
-        listed, rows = self._table
-        return len(rows) if not len(rows) or len(listed) == len(self.parameters) else None
+        listed, table = self._table
+        return len(table) if not len(table) or len(listed) == len(self.parameters) else None
 
     def combinations(self) -> dict[str, Column]:
         """All valid combinations, by column, if the list of them is complete."""
@@ -122,40 +121,40 @@ class Group:
     @cached_property
     def _heap(self) -> Floats | None:
         """Running sum of how often each listed row is drawn; None if all equally often."""
-        listed, rows = self._table
-        weights = [p.weights[rows[:, i]] for i, p in enumerate(listed) if p.weights is not None]
+        listed, table = self._table
+        weights = [p.weights[table[:, i]] for i, p in enumerate(listed) if p.weights is not None]
         return np.cumsum(np.prod(weights, axis=0)) if weights else None
 
     def draw(self, n: int, rng: np.random.Generator) -> dict[str, Column] | None:
         """`n` valid combinations, by column; None if there is none, or none was found."""
         if self.count == 0:
             return None
-        if self.count is not None or n == 0:
+        if self.count is not None:
             return self._attempt(n, rng)
-        parts: list[dict[str, Column]] = []
+        parts = [self._attempt(0, rng)]
         found, tried, idle = 0, 0, 0
         while found < n:
             share = max(found / tried if tried else 1.0, 1e-3)
             size = int(np.clip(1.1 * (n - found) / share, 64, AT_ONCE))
             columns = self._attempt(size, rng)
-            keep = ~broken(self.constraints, columns, size).any(axis=1)
-            parts.append({name: column[keep] for name, column in columns.items()})
-            idle = 0 if keep.any() else idle + size
+            kept = rows(columns, ~broken(self.constraints, columns).any(axis=1))
+            parts.append(kept)
+            idle = 0 if length(kept) else idle + size
             if idle >= MOST_DRAWS:
                 return None
-            found, tried = found + int(keep.sum()), tried + size
+            found, tried = found + length(kept), tried + size
         return {
             p.name: np.concatenate([part[p.name] for part in parts])[:n] for p in self.parameters
         }
 
     def _attempt(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
         """`n` combinations that keep the rules among the listed parameters."""
-        listed, rows = self._table
+        listed, table = self._table
         if self._heap is None:
-            picked = rng.integers(len(rows), size=n)
+            picked = rng.integers(len(table), size=n)
         else:
             picked = weighted(self._heap, n, rng)
-        columns = _columns(listed, rows[picked])
+        columns = _columns(listed, table[picked])
         return columns | {p.name: p.draw(n, rng) for p in self.parameters[len(listed) :]}
 
 
@@ -200,21 +199,37 @@ def _ordered(parameters: Sequence[Parameter], constraints: Sequence[Constraint])
     return ordered
 
 
-def _columns(listed: Sequence[Parameter], rows: Indices) -> dict[str, Column]:
-    return {parameter.name: parameter.choice(rows[:, i]) for i, parameter in enumerate(listed)}
+def product(tables: Sequence[Columns]) -> dict[str, Column]:
+    """All combinations of the rows of several tables, the first table's varying fastest."""
+    total = math.prod(length(table) for table in tables)
+    columns: dict[str, Column] = {}
+    below = 1
+    for table in tables:
+        each = np.repeat(np.arange(length(table)), below)
+        columns |= rows(table, np.resize(each, total))
+        below *= length(table)
+    return columns
 
 
-def empty_space(constraints: Sequence[Constraint], refused: NDArray[np.bool_]) -> DesignError:
-    """The error that says which `constraints` are to blame that no design is valid.
+def _columns(listed: Sequence[Parameter], table: Indices) -> dict[str, Column]:
+    return {parameter.name: parameter.choice(table[:, i]) for i, parameter in enumerate(listed)}
+
+
+def nothing_valid(
+    constraints: Sequence[Constraint], refused: NDArray[np.bool_], *, certain: bool
+) -> DesignError:
+    """The error that says which of `constraints` leave no valid design.
 
     Args:
         constraints: of the space.
         refused: which of `n` free draws break which constraints, `(n, constraints)`.
+        certain: whether there is no valid design, or just none was found.
     """
     shares = refused.mean(axis=0)
     order = np.argsort(-shares, kind="stable")[:4]
     worst, *others = [f"{constraints[i]} rejects {shares[i]:.1%}" for i in order]
+    found = "there is no valid design" if certain else "found no valid design"
     return DesignError(
-        f"no design is valid: of {len(refused):,} random ones, constraint {worst}",
+        f"{found}: of {len(refused):,} random ones, constraint {worst}",
         hint="; ".join(["loosen it, or widen what it names", *others]),
     )

@@ -1,14 +1,12 @@
 """Valid variations of designs, by column: what local and evolutionary searches are made of."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_dse.parameters.base import Column, Indices, Parameter
-
-Columns = Mapping[str, Column]
-"""`n` designs by column: parameter name -> array of shape `(n,)`, or `(n, k)` if structured."""
+from accel_dse.designs import Column, Columns, length
+from accel_dse.parameters.base import Indices, Parameter
 
 TRIES = 16
 """Times that a variation is tried again where its result is not valid."""
@@ -88,13 +86,3 @@ def repaired(
         for name, column in replace(row).items():
             varied[name][row] = column[0]
     return varied
-
-
-def at(columns: Columns, rows: Indices | NDArray[np.bool_]) -> dict[str, Column]:
-    """The designs in some rows."""
-    return {name: column[rows] for name, column in columns.items()}
-
-
-def length(columns: Columns) -> int:
-    """How many designs there are."""
-    return len(next(iter(columns.values())))

@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_dse.constraints import Constraint, Group, broken, empty_space, groups
+from accel_dse import encoding
+from accel_dse.constraints import Constraint, Group, broken, groups, nothing_valid, product
+from accel_dse.designs import Column, Columns, Design, length, rows
 from accel_dse.errors import DesignError
 from accel_dse.expressions import Expression
 from accel_dse.formula import suggestion
-from accel_dse.moves import Columns, at, exchanged, length, mutated, repaired
-from accel_dse.parameters.base import Column, Floats, Indices, Parameter
+from accel_dse.moves import exchanged, mutated, repaired
+from accel_dse.parameters.base import Floats, Indices, Parameter
 from accel_dse.parameters.categorical import Categorical
 from accel_dse.parameters.permutation import Permutation
-
-Design = Mapping[str, Any]
-"""Parameter name -> an int, a float, a string, or (if structured) a tuple of them."""
 
 WIDEST_ONE_HOT = 65_536
 """Width of a one-hot encoding that still makes sense."""
@@ -33,8 +32,8 @@ WIDEST_ONE_HOT = 65_536
 class DesignSpace:
     """Typed parameters and the constraints known beforehand.
 
-    Designs are plain mappings; batches of them are sequences, or columns for speed. Nothing here
-    knows of metrics or optimizers.
+    A design is a plain mapping. A batch of them is a sequence of mappings or, where it is large,
+    columns. Nothing here knows of metrics or optimizers.
 
     Attributes:
         name: one word.
@@ -73,10 +72,10 @@ class DesignSpace:
     def check_expression(self, expression: Expression) -> None:
         """Raises DesignError if `expression` does not fit the parameters.
 
-        It reads an unknown name, treats a name as a number or the other way around, or compares
-        it with a value that it cannot have.
+        It may read a name that is not there, compute with text, or compare a parameter with a
+        value that it never has.
         """
-        expression.check_names(parameter.name for parameter in self.parameters)
+        expression.check_names(self._by_name)
         for name, text in expression.compared:
             parameter = self.parameter(name)
             if isinstance(parameter, Permutation):
@@ -87,7 +86,8 @@ class DesignSpace:
                 raise DesignError(
                     f"{expression.text!r}: {name} is never {text!r}", hint=suggestion(text, known)
                 )
-        middle = {p.name: p.decode(np.full((1, p.width), 0.5)) for p in self.parameters}
+        named = [self.parameter(name) for name in expression.names]
+        middle = {p.name: p.decode(np.full((1, p.width), 0.5)) for p in named}
         expression.evaluate_where_defined(middle)
 
     @property
@@ -177,7 +177,7 @@ class DesignSpace:
         Raises:
             DesignError: a constraint has no value for a design that keeps all others.
         """
-        return broken(self.constraints, columns, length(columns))
+        return broken(self.constraints, columns)
 
     def satisfied(self, columns: Columns) -> NDArray[np.bool_]:
         """Which of `n` designs keep all constraints, shape `(n,)`."""
@@ -195,13 +195,13 @@ class DesignSpace:
         }
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Design]:
-        """`n` independent random valid designs.
+        """`n` independent random valid designs, in plain words: draw until the constraints hold.
 
-        Every valid design is equally likely (a real is uniform on its scale; so is an integer on
-        a log scale).
+        Each parameter is drawn uniformly over its choices; reals, and integers on a log scale,
+        uniformly on their scale.
 
         Raises:
-            DesignError: none is valid, or none can be found; says which constraint rejects most.
+            DesignError: no design is valid, or none was found; says which constraint rejects most.
         """
         return self.designs(self.sample_columns(n, rng))
 
@@ -212,7 +212,8 @@ class DesignSpace:
         for group in tied:
             drawn = group.draw(n, rng)
             if drawn is None:
-                raise empty_space(self.constraints, self.violated(self.draw_columns(100_000, rng)))
+                refused = self.violated(self.draw_columns(100_000, rng))
+                raise nothing_valid(self.constraints, refused, certain=group.count == 0)
             columns |= drawn
         return {name: columns[name] for name in self.names}
 
@@ -246,17 +247,8 @@ class DesignSpace:
             many = "too many designs to count" if count is None else f"{count:,} valid designs"
             raise DesignError(f"space {self.name!r}: {many}, at most {limit:,} can be listed")
         free, tied = self._groups
-        tables = [group.combinations() for group in tied]
-        tables += [{p.name: p.choice(np.arange(int(p.count)))} for p in free]
-        columns: dict[str, Column] = {}
-        done = 1
-        for table in tables:
-            rows = np.tile(
-                np.repeat(np.arange(length(table)), done),
-                count // done // length(table) if count else 0,
-            )
-            columns |= at(table, rows)
-            done *= length(table)
+        choices = [{p.name: p.choice(np.arange(int(p.count)))} for p in free]
+        columns = product([*choices, *(group.combinations() for group in tied)])
         return {name: columns[name] for name in self.names}
 
     @property
@@ -286,7 +278,7 @@ class DesignSpace:
 
     def encode_columns(self, columns: Columns) -> Floats:
         """`encode`, of designs by column."""
-        return np.hstack([p.encode(columns[p.name]) for p in self.parameters])
+        return encoding.encoded(self.parameters, columns)
 
     def decode(self, codes: Floats) -> list[Design]:
         """The designs nearest to `codes`, parameter by parameter; undoes `encode`.
@@ -300,8 +292,7 @@ class DesignSpace:
         codes = np.asarray(codes, dtype=np.float64)
         if codes.ndim != 2 or codes.shape[1] != self.width or not np.isfinite(codes).all():
             raise ValueError(f"expected finite codes of shape (n, {self.width})")
-        parts = np.split(codes, np.cumsum([p.width for p in self.parameters])[:-1], axis=1)
-        return {p.name: p.decode(part) for p, part in zip(self.parameters, parts)}
+        return encoding.decoded(self.parameters, codes)
 
     def indices(self, designs: Sequence[Design]) -> Indices:
         """The place of each value among its parameter's choices, shape `(n, parameters)`.
@@ -345,12 +336,7 @@ class DesignSpace:
                 f"space {self.name!r}: {sum(self.fields):,} one-hot inputs are too many",
                 hint="use encode",
             )
-        columns = self.columns(designs)
-        taken = np.hstack([p.field_choices(columns[p.name]) for p in self.parameters])
-        taken += np.concatenate([[0], np.cumsum(self.fields)[:-1]]).astype(np.int64)
-        hot = np.zeros((len(designs), sum(self.fields)), np.float32)
-        np.put_along_axis(hot, taken, 1.0, axis=1)
-        return hot
+        return encoding.one_hot(self.parameters, self.columns(designs))
 
     def distance(self, a: Sequence[Design], b: Sequence[Design]) -> Floats:
         """How unlike each of `n` designs is each of `m`, shape `(n, m)`, from 0 to 1.
@@ -358,17 +344,7 @@ class DesignSpace:
         The mean over parameters of: how far apart on its scale; whether a name differs;
         Spearman's footrule of two orders; the share of a total that moved between parts.
         """
-        weights = np.concatenate([np.full(p.width, p.distance_weight) for p in self.parameters])
-        left, right = self.encode(a) * weights, self.encode(b) * weights
-        total = np.zeros((len(left), len(right)))
-        at = 0
-        for parameter in self.parameters:
-            apart = np.zeros_like(total)
-            for i in range(at, at + parameter.width):
-                apart += np.abs(left[:, i, None] - right[None, :, i])
-            total += np.minimum(apart, 1.0)
-            at += parameter.width
-        return total / len(self.parameters)
+        return encoding.distances(self.parameters, self.encode(a), self.encode(b))
 
     def neighbors(self, design: Design) -> list[Design]:
         """All valid designs that differ from `design` by one exchange in one parameter.
@@ -387,7 +363,7 @@ class DesignSpace:
         """
         varied, origin = exchanged(self.parameters, columns)
         valid = self.satisfied(varied)
-        return at(varied, valid), origin[valid]
+        return rows(varied, valid), origin[valid]
 
     def mutate(
         self, designs: Sequence[Design], rng: np.random.Generator, *, rate: float | None = None
@@ -404,10 +380,10 @@ class DesignSpace:
         chance = 1 / len(self.parameters) if rate is None else rate
         return self.designs(
             repaired(
-                lambda rows: mutated(self.parameters, at(parents, rows), chance, rng),
+                lambda which: mutated(self.parameters, rows(parents, which), chance, rng),
                 len(designs),
                 self.satisfied,
-                lambda row: self._instead(at(parents, np.array([row])), rng),
+                lambda row: self._instead(rows(parents, np.array([row])), rng),
             )
         )
 
@@ -421,13 +397,13 @@ class DesignSpace:
         left, right = self.columns(a), self.columns(b)
         return self.designs(
             repaired(
-                lambda rows: {
-                    p.name: p.cross(left[p.name][rows], right[p.name][rows], rng)
+                lambda which: {
+                    p.name: p.cross(left[p.name][which], right[p.name][which], rng)
                     for p in self.parameters
                 },
                 len(a),
                 self.satisfied,
-                lambda row: at(left, np.array([row])),
+                lambda row: rows(left, np.array([row])),
             )
         )
 
@@ -436,7 +412,7 @@ class DesignSpace:
         near, _ = self.neighbor_columns(parent)
         if not length(near):
             return self.sample_columns(1, rng)
-        return at(near, rng.integers(length(near), size=1))
+        return rows(near, rng.integers(length(near), size=1))
 
     def content(self) -> dict[str, Any]:
         """All that decides which designs are valid and what optimizers see, as plain data."""
@@ -448,8 +424,7 @@ class DesignSpace:
 
     def fingerprint(self) -> str:
         """SHA-256 of `content`; names and descriptions for people play no part."""
-        text = json.dumps([[k, v] for k, v in self.content().items()], sort_keys=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.content()).encode()).hexdigest()
 
     def __hash__(self) -> int:
         return hash(self.fingerprint())

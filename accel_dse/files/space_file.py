@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_dse.constraints import Constraint
+from accel_dse.designs import Design
 from accel_dse.errors import DesignError, FileError
 from accel_dse.expressions import Expression
 from accel_dse.files.document import Document, Place, read_yaml
@@ -13,7 +14,7 @@ from accel_dse.files.mistakes import Mistakes
 from accel_dse.files.schemas import PARAMETERS, ReferenceEntry, RuleEntry, SpaceEntry
 from accel_dse.formula import suggestion
 from accel_dse.parameters import Parameter
-from accel_dse.space import Design, DesignSpace
+from accel_dse.space import DesignSpace
 
 SUFFIXES = (".yaml", ".yml")
 """What the name of a file that we read ends in."""

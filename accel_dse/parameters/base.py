@@ -10,11 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse.designs import Column
 from accel_dse.errors import DesignError
 from accel_dse.formula import FUNCTIONS
-
-Column = NDArray[Any]
-"""`n` values of one parameter, shape `(n,)`, or `(n, k)` if it is structured."""
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]

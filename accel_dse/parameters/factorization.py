@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse.designs import Column
 from accel_dse.errors import DesignError
-from accel_dse.parameters.base import Column, Floats, Indices, Parameter, plain_number, require
+from accel_dse.parameters.base import Floats, Indices, Parameter, plain_number, require
 from accel_dse.parameters.splits import LARGEST_TOTAL, Splits, primes, splits
 
 LARGEST_RAGGED_TOTAL = 2**17
@@ -88,7 +89,8 @@ class Factorization(Parameter):
         return f"{self.parts} factors of {self.total}{ragged}"
 
     def canonical(self, value: Any) -> tuple[int, ...]:
-        items = list(value) if isinstance(value, Sequence | np.ndarray) else []
+        value = value.tolist() if isinstance(value, np.ndarray) else value
+        items = list(value) if isinstance(value, Sequence) else []
         numbers = [plain_number(item) for item in items]
         factors = tuple(int(f) for f in numbers if f in range(1, self.total + 1))
         if len(factors) == len(items) == self.parts and self._walk(np.array([factors]))[1][0]:

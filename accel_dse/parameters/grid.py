@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from accel_dse.designs import Column
 from accel_dse.errors import DesignError
 from accel_dse.parameters.base import (
     EXACT,
     MOST_CHOICES,
-    Column,
     Floats,
     Indices,
     Parameter,

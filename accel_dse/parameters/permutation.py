@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from accel_dse.designs import Column
 from accel_dse.errors import DesignError
 from accel_dse.parameters.base import (
-    Column,
     Floats,
     Indices,
     Parameter,
@@ -86,8 +86,9 @@ class Permutation(Parameter):
         return f"orders of {', '.join(self.items)}"
 
     def canonical(self, value: Any) -> tuple[str, ...]:
-        order = tuple(value) if isinstance(value, Sequence | np.ndarray) else ()
-        if len(order) != len(self.items) or set(order) != set(self.items):
+        value = value.tolist() if isinstance(value, np.ndarray) else value
+        order = tuple(value) if isinstance(value, Sequence) else ()
+        if len(order) != len(self.items) or any(item not in order for item in self.items):
             raise DesignError(
                 f"{value!r} is not an order of {', '.join(self.items)}",
                 hint=f"write {list(self.items)}",

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from accel_dse.designs import Column
 from accel_dse.errors import DesignError
 from accel_dse.parameters.base import (
-    Column,
     Floats,
     Indices,
     Parameter,

@@ -47,20 +47,44 @@ def report(summary: Summary, study: StudyDescription, place: str) -> RenderableT
     )
 
 
+def found(summary: Summary, place: str, *, stopped: bool) -> RenderableType:
+    """What a search that ended just now has found; `report` tells the rest."""
+    parts: list[RenderableType] = [Padding(outcomes(summary), (0, 0, 1, 2))]
+    shown = (summary.best or summary.nearest)[:3]
+    if shown:
+        title = "Best designs" if summary.best else "No design keeps every limit; the nearest are"
+        parts += [Text(title, style="bold"), Padding(designs(shown, summary), (0, 0, 1, 2))]
+    for use in summary.limits:
+        if use.binds:
+            parts.append(Text(f"{use.limit} binds: it keeps out better designs", style="yellow"))
+    if stopped:
+        parts.append(Text("stopped; the same command goes on from here", style="yellow"))
+    parts.append(Text(f"all of it: accel-dse report {place}", style="dim"))
+    return Group(*parts)
+
+
+def title(study: StudyDescription) -> str:
+    """A study in one line."""
+    problem = study.problem
+    networks = " + ".join(workload["name"] for workload in problem["workloads"])
+    wanted = ", ".join([*problem["objectives"], *problem["limits"]])
+    return f"{problem['space']['name']} x {networks} · {wanted} · {study.optimizer}"
+
+
 def heading(summary: Summary, study: StudyDescription, place: str) -> RenderableType:
     """What was searched for, and how."""
     problem = study.problem
     grid = _grid()
     grid.columns[0].style = "dim"
     networks = ", ".join(
-        f"{w['name']}" + (f" x {w['weight']:g}" if w["weight"] != 1 else "")
-        for w in problem.get("workloads", ())
+        w["name"] + (f" x {w['weight']:g}" if w["weight"] != 1 else "")
+        for w in problem["workloads"]
     )
     goal = summary.goal
     grid.add_row("log", place)
-    grid.add_row("space", str(problem.get("space", {}).get("name", "?")))
+    grid.add_row("space", problem["space"]["name"])
     grid.add_row("workloads", networks)
-    grid.add_row("goal", "; ".join([*map(str, goal.objectives), *map(str, goal.limits)]))
+    grid.add_row("goal", ", ".join([*map(str, goal.objectives), *map(str, goal.limits)]))
     grid.add_row("optimizer", _with_options(study.optimizer, study.optimizer_options, study.seed))
     grid.add_row("simulator", f"{study.simulator}, version {study.simulator_version}")
     return grid
@@ -107,7 +131,7 @@ def designs(trials: Sequence[Trial], summary: Summary) -> RenderableType:
         table.add_row(label, *(_value(trial, name, bounds) for trial in trials))
     table.add_section()
     for name in trials[0].design:
-        table.add_row(name, *(_plain(trial.design.get(name)) for trial in trials))
+        table.add_row(name, *(plain(trial.design.get(name)) for trial in trials))
     if others:
         table.add_section()
     for name in others:
@@ -165,10 +189,13 @@ def number(value: float) -> str:
     return f"{value:.3e}"
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " ".join(map(_plain, value))
-    return number(value) if isinstance(value, float) else str(value)
+def plain(value: Any) -> str:
+    """Any value of a design or a metric, as in all tables."""
+    if isinstance(value, tuple | list):
+        return " ".join(map(plain, value))
+    if isinstance(value, float):
+        return number(value)
+    return f"{value:,}" if type(value) is int and value >= 10_000 else str(value)
 
 
 def _value(trial: Trial, name: str, bounds: Sequence[Any]) -> Text:

@@ -1,0 +1,52 @@
+"""The command line: a command loads, calls and prints; everything else is the package's."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from accel_dse.cli.catalog import check_command, list_command
+from accel_dse.cli.evaluation import simulate_command
+from accel_dse.cli.results import report_command
+from accel_dse.cli.search import optimize_command
+from accel_dse.errors import DseError
+
+app = typer.Typer(
+    help="Explore the design of hardware accelerators.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("list")(list_command)
+app.command("check")(check_command)
+app.command("simulate")(simulate_command)
+app.command("optimize")(optimize_command)
+app.command("report")(report_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0; 2 if the user can fix what is wrong; 130 if she stopped it. A bug keeps its traceback.
+    """
+    command = typer.main.get_command(app)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = command.main(given or ["--help"], prog_name="accel-dse", standalone_mode=False)
+    except DseError as error:
+        _complain(str(error), error.hint)
+        return 2
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "accel-dse"
+        _complain(error.format_message().rstrip("."), f"see `{path} --help`")
+        return 2
+    return int(code or 0)
+
+
+def _complain(message: str, hint: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint:  {hint}", file=sys.stderr)

@@ -1,0 +1,73 @@
+"""From names to objects: what a command line or a study file asks for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from accel_dse import plugins
+from accel_dse.errors import FileError
+from accel_dse.files import SpaceFile
+from accel_dse.optimizers.base import Optimizer
+from accel_dse.problem import Aggregate, Goal, Problem
+from accel_dse.simulators.base import Simulator
+from accel_dse.template import read_template
+from accel_dse.workloads.load import load
+
+
+def build_problem(
+    file: SpaceFile,
+    workloads: Sequence[tuple[str, float]],
+    goal: Goal,
+    aggregate: Aggregate = "mean",
+    shapes: Mapping[str, int] | None = None,
+) -> Problem:
+    """The problem of finding the best design of `file` for `workloads`.
+
+    Args:
+        file: has the space.
+        workloads: (name of the zoo or path, weight).
+        goal: objectives and limits.
+        aggregate: see `Problem`.
+        shapes: dimensions that ONNX files leave open.
+    """
+    return Problem(
+        space=file.space,
+        workloads=tuple((load(name, shapes=shapes), weight) for name, weight in workloads),
+        objectives=goal.objectives,
+        limits=goal.limits,
+        aggregate=aggregate,
+    )
+
+
+def build_simulator(name: str, options: Mapping[str, Any], file: SpaceFile) -> Simulator:
+    """The simulator called `name`; close it when done.
+
+    Raises:
+        OptionError: there is none, or an option does not fit.
+        FileError: it needs an `accelerator` section, and the file has none, or a wrong one.
+    """
+    cls = plugins.load("simulators", name)
+    values = plugins.read_options(name, cls, options)
+    if cls.takes_template:
+        if file.accelerator is None:
+            raise FileError(
+                f"{file.document.name}: has no accelerator section, which {name} needs",
+                hint="describe the hardware in it, or name another --simulator",
+            )
+        with file.document.blaming():
+            values["template"] = read_template(file.accelerator, file.space)
+    simulator: Simulator = cls(**values)
+    return simulator
+
+
+def build_optimizer(
+    name: str, options: Mapping[str, Any], problem: Problem, seed: int
+) -> Optimizer:
+    """The optimizer called `name`.
+
+    Raises:
+        OptionError: there is none, or an option does not fit.
+    """
+    cls = plugins.load("optimizers", name)
+    values = plugins.read_options(name, cls, options)
+    optimizer: Optimizer = cls(problem=problem, seed=seed, **values)
+    return optimizer

@@ -1,0 +1,96 @@
+"""Flags that several commands share, and what the words after them mean."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import typer
+
+from accel_dse.errors import OptionError
+
+DEFAULT_SIMULATOR = "accelerator"
+
+Space = Annotated[
+    str,
+    typer.Argument(metavar="SPACE", help="A shipped design space, such as `edge`, or a file."),
+]
+Workload = Annotated[
+    str,
+    typer.Option(
+        "--workload",
+        "-w",
+        metavar="W",
+        help="A network of the zoo (see `list workloads`), or a file.",
+    ),
+]
+SimulatorName = Annotated[
+    str, typer.Option("--simulator", metavar="NAME", help="What measures designs.")
+]
+SimulatorOptions = Annotated[
+    list[str],
+    typer.Option(
+        "--simulator-option",
+        metavar="K=V",
+        help="An option of the simulator.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
+Shapes = Annotated[
+    list[str],
+    typer.Option(
+        "--shape",
+        metavar="DIM=N",
+        help="A dimension that an ONNX file leaves open.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
+    """`NAME=VALUE` words, by name.
+
+    Raises:
+        OptionError: a word is none, or a name comes twice.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals):
+            raise OptionError(f"{flag}: got {text!r}", hint="write it as NAME=VALUE")
+        if name in values:
+            raise OptionError(f"{flag}: {name} is given twice")
+        values[name] = value
+    return values
+
+
+def shapes(texts: Iterable[str]) -> Mapping[str, int]:
+    """`DIM=N` words, by dimension.
+
+    Raises:
+        OptionError: a word is none, or its value is no whole number.
+    """
+    values = pairs("--shape", texts)
+    for name, text in values.items():
+        if not (text.isascii() and text.isdigit()):
+            raise OptionError(f"--shape: {name}: expected a whole number, got {text!r}")
+    return {name: int(text) for name, text in values.items()}
+
+
+def weighted(text: str) -> tuple[str, float]:
+    """Name and weight of `NAME` or `NAME:WEIGHT`; a path may hold colons, too.
+
+    Raises:
+        OptionError: the weight is not above 0.
+    """
+    name, colon, tail = text.rpartition(":")
+    try:
+        weight = float(tail) if colon else None
+    except ValueError:
+        weight = None
+    if weight is None:
+        return text, 1.0
+    if not 0 < weight < float("inf"):
+        raise OptionError(f"--workload {text}: a weight must be above 0, got {tail}")
+    return name, weight

@@ -1,0 +1,100 @@
+"""What `accel-dse list` does."""
+
+import json
+from collections.abc import Callable
+from inspect import getdoc
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from accel_dse import plugins
+from accel_dse.errors import DseError
+from accel_dse.files import load_space, names
+from accel_dse.report.tables import number
+from accel_dse.workloads import load
+
+
+def show(kind: str, *, as_json: bool) -> None:
+    """Prints everything of that kind."""
+    rows = LISTS[kind]() if kind in LISTS else _plugins(kind)
+    if as_json:
+        print(json.dumps(rows, indent=2, default=str))
+        return
+    if not rows:
+        print(f"no {kind} yet")
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for i, (name, value) in enumerate(rows[0].items()):
+        is_number = isinstance(value, int | float)
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=i == 0)
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    Console().print(table)
+
+
+def _spaces() -> list[dict[str, Any]]:
+    rows = []
+    for name in names():
+        file = load_space(name)
+        rows.append(
+            {
+                "space": name,
+                "parameters": len(file.space.parameters),
+                "designs": file.space.size,
+                "references": list(file.references),
+                "source": file.source,
+            }
+        )
+    return rows
+
+
+def _workloads() -> list[dict[str, Any]]:
+    rows = []
+    for name in load.names():
+        network = load.load(name)
+        rows.append(
+            {
+                "workload": name,
+                "layers": sum(layer.count for layer in network.layers),
+                "distinct": len(network.unique()),
+                "million MACs": round(network.macs / 1e6, 3),
+                "million weights": round(network.weights / 1e6, 3),
+                "source": network.source,
+            }
+        )
+    return rows
+
+
+def _plugins(kind: Any) -> list[dict[str, Any]]:
+    rows = []
+    for name in plugins.known(kind):
+        try:
+            cls = plugins.load(kind, name)
+        except DseError as error:
+            rows.append({kind[:-1]: name, "what it does": f"({error})", "options": {}})
+            continue
+        options = {
+            option.name: None if option.default is plugins.REQUIRED else option.default
+            for option in plugins.options(cls).values()
+        }
+        what = (getdoc(cls) or "").partition("\n\n")[0].replace("\n", " ")
+        rows.append({kind[:-1]: name, "what it does": what, "options": options})
+    return rows
+
+
+LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "spaces": _spaces,
+    "workloads": _workloads,
+}
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(k if v is None else f"{k}={v}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, int):
+        return f"{value:,}"
+    return number(value) if isinstance(value, float) else str(value)

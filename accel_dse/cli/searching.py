@@ -1,0 +1,172 @@
+"""What `accel-dse optimize` does."""
+
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import typer
+from rich.console import Console
+
+from accel_dse.cli.building import build_optimizer, build_problem, build_simulator
+from accel_dse.errors import OptionError, SimulatorError
+from accel_dse.files import load_space, load_study, read_yaml
+from accel_dse.files.space_file import find_space
+from accel_dse.files.study_file import Choice
+from accel_dse.problem import Aggregate, Goal, Limit, Objective
+from accel_dse.report import tables
+from accel_dse.report.summary import summarize
+from accel_dse.study import Study
+from accel_dse.trial import Outcome, Trial
+from accel_dse.trial_log import TrialLog
+
+STOPPED = 130
+"""Exit code of a run that was stopped. Source: the shell's, 128 + SIGINT."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What `optimize` is asked to do, by names.
+
+    Attributes:
+        space: a shipped space, or a path.
+        workloads: (name of the zoo or path, weight).
+        goal: objectives and limits.
+        aggregate: how a metric of several workloads becomes one.
+        optimizer, simulator: plug-ins and their options.
+        trials, batch, seed: see the help.
+        shapes: dimensions that ONNX files leave open.
+    """
+
+    space: str
+    workloads: tuple[tuple[str, float], ...]
+    goal: Goal
+    aggregate: Aggregate
+    optimizer: Choice
+    simulator: Choice
+    trials: int = 200
+    batch: int = 1
+    seed: int = 0
+    shapes: Mapping[str, int] | None = None
+
+    def study(self, place: str) -> Study:
+        """The study, with its log at `place`.
+
+        Raises:
+            DseError: a name or an option is wrong.
+        """
+        file = load_space(self.space)
+        problem = build_problem(file, self.workloads, self.goal, self.aggregate, self.shapes)
+        return Study(
+            problem=problem,
+            optimizer=build_optimizer(
+                self.optimizer.name, self.optimizer.options, problem, self.seed
+            ),
+            simulator=build_simulator(self.simulator.name, self.simulator.options, file),
+            log=TrialLog(place),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """The command line of `optimize`; see its help. None, or nothing, is what was left open."""
+
+    target: str
+    workloads: tuple[tuple[str, float], ...] = ()
+    minimize: tuple[str, ...] = ()
+    maximize: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    aggregate: Aggregate | None = None
+    optimizer: str | None = None
+    options: Mapping[str, str]
+    simulator: str | None = None
+    simulator_options: Mapping[str, str]
+    shapes: Mapping[str, int]
+    trials: int | None = None
+    batch: int | None = None
+    seed: int | None = None
+
+    def search(self) -> Search:
+        """What is asked for, in the flags or in a study file.
+
+        Raises:
+            OptionError: a flag is missing, too much, or does not say what it should.
+            FileError: something in the study file is wrong.
+        """
+        search = self._of_file() if self._names_a_study() else self._of_flags()
+        return replace(
+            search,
+            shapes=self.shapes,
+            trials=search.trials if self.trials is None else self.trials,
+            batch=search.batch if self.batch is None else self.batch,
+            seed=search.seed if self.seed is None else self.seed,
+        )
+
+    def _names_a_study(self) -> bool:
+        path, name = find_space(self.target)
+        document = read_yaml(path, name=name)
+        return isinstance(document.data, dict) and "space" in document.data
+
+    def _of_file(self) -> Search:
+        for name in ("workloads", "minimize", "maximize", "limits", "aggregate", "optimizer",
+                     "options", "simulator", "simulator_options"):  # fmt: skip
+            if getattr(self, name):
+                flag = name.replace("_", "-").removesuffix("s")
+                raise OptionError(f"--{flag}: the study file {self.target} says it already")
+        file = load_study(self.target)
+        return Search(
+            space=file.space,
+            workloads=file.workloads,
+            goal=file.goal,
+            aggregate=file.aggregate,
+            optimizer=file.optimizer,
+            simulator=file.simulator,
+            trials=file.trials,
+            batch=file.batch,
+            seed=file.seed,
+        )
+
+    def _of_flags(self) -> Search:
+        if not self.workloads:
+            raise OptionError("no workload is named", hint="--workload mobilenet_v2, say")
+        objectives = [Objective(metric, "minimize") for metric in self.minimize]
+        objectives += [Objective(metric, "maximize") for metric in self.maximize]
+        if not objectives:
+            raise OptionError("no objective is named", hint="--minimize latency_ms, say")
+        return Search(
+            space=self.target,
+            workloads=self.workloads,
+            goal=Goal(tuple(objectives), tuple(map(Limit.parse, self.limits))),
+            aggregate=self.aggregate or "mean",
+            optimizer=Choice(self.optimizer or "evolution", self.options),
+            simulator=Choice(self.simulator or "accelerator", self.simulator_options),
+        )
+
+
+def run(search: Search, place: str, *, as_json: bool) -> None:
+    """Runs the search on the log at `place`, and prints what it found.
+
+    Raises:
+        SimulatorError: it failed on every design; the log says how.
+        typer.Exit: it was stopped.
+    """
+    study = search.study(place)
+    with closing(study.simulator):
+        try:
+            trials, stopped = study.run(search.trials, batch=search.batch), False
+        except KeyboardInterrupt:
+            trials, stopped = study.log.read(), True
+    summary = summarize(trials, study.problem.goal)
+    if as_json:
+        print(json.dumps({"log": place, "stopped": stopped, **summary.content()}, indent=2))
+    else:
+        Console().print(tables.found(summary, place, stopped=stopped))
+    if trials and all(_broke(trial) for trial in trials):
+        reason = trials[-1].reason
+        raise SimulatorError(f"the simulator failed on all {len(trials):,} designs: {reason}")
+    if stopped:
+        raise typer.Exit(STOPPED)
+
+
+def _broke(trial: Trial) -> bool:
+    return trial.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)

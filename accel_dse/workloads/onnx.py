@@ -21,6 +21,9 @@ from accel_dse.workloads.onnx_shapes import SMALL_TENSOR_ELEMENTS, infer_shapes
 LARGEST_FILE_BYTES = 2**31 - 1
 """Source: Protocol Buffers cannot hold more in one message."""
 
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What the `onnx` package and the operators raise about a file that breaks the format's rules."""
+
 
 def load(path: Path | str, *, shapes: Mapping[str, int] | None = None) -> Workload:
     """The layers of a network.
@@ -40,16 +43,18 @@ def load(path: Path | str, *, shapes: Mapping[str, int] | None = None) -> Worklo
         WorkloadError: not an ONNX file, or a shape that matters is not known.
     """
     path = Path(path)
-    model = _read(path)
-    _drop_data(model)
-    if model.functions:
-        model = inliner.inline_local_functions(model)
-    _set_shapes(path, model, shapes or {})
     try:
-        known = infer_shapes(model)
+        model = _read(path)
+        _drop_data(model)
+        if model.functions:
+            model = inliner.inline_local_functions(model)
+        _set_shapes(model, shapes or {})
+        return _Importer(Network(path.stem, str(path)), model.graph, infer_shapes(model)).workload()
     except WorkloadError as error:
-        raise WorkloadError(f"{path}: {error}") from error
-    return _Importer(path, model.graph, known).workload()
+        raise WorkloadError(f"{path}: {error}", hint=error.hint) from error
+    except MALFORMED as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "")
+        raise WorkloadError(f"{path}: malformed: {type(error).__name__}: {reason}") from error
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -58,16 +63,16 @@ def _read(path: Path) -> onnx.ModelProto:
         size = path.stat().st_size
         if size > LARGEST_FILE_BYTES:
             raise WorkloadError(
-                f"{path}: {size / 2**30:.1f} GiB, but an ONNX file holds less than 2 GiB",
+                f"{size / 2**30:.1f} GiB, but an ONNX file holds less than 2 GiB",
                 hint="save its weights apart: onnx.save(model, path, save_as_external_data=True)",
             )
         model.ParseFromString(path.read_bytes())
     except OSError as error:
-        raise WorkloadError(f"{path}: cannot be read: {error.strerror}") from error
+        raise WorkloadError(f"cannot be read: {error.strerror}") from error
     except DecodeError as error:
-        raise WorkloadError(f"{path}: not an ONNX file, or cut short") from error
+        raise WorkloadError("not an ONNX file, or cut short") from error
     if not model.graph.node or not model.opset_import:
-        raise WorkloadError(f"{path}: not an ONNX file, or cut short: it holds no operation")
+        raise WorkloadError("not an ONNX file, or cut short: it holds no operation")
     return model
 
 
@@ -81,7 +86,7 @@ def _drop_data(model: onnx.ModelProto) -> None:
                     tensor.ClearField(field.name)
 
 
-def _set_shapes(path: Path, model: onnx.ModelProto, shapes: Mapping[str, int]) -> None:
+def _set_shapes(model: onnx.ModelProto, shapes: Mapping[str, int]) -> None:
     """Gives the inputs' symbolic dimensions their values.
 
     Raises:
@@ -99,7 +104,7 @@ def _set_shapes(path: Path, model: onnx.ModelProto, shapes: Mapping[str, int]) -
                 missing.append(name)
             elif not isinstance(shapes[name], int) or not 1 <= shapes[name] < 2**31:
                 raise WorkloadError(
-                    f"{path}: dimension {name!r}: expected a whole number >= 1, got {shapes[name]}"
+                    f"dimension {name!r}: expected a whole number >= 1, got {shapes[name]}"
                 )
             else:
                 dim.dim_value = shapes[name]
@@ -107,12 +112,12 @@ def _set_shapes(path: Path, model: onnx.ModelProto, shapes: Mapping[str, int]) -
         missing = list(dict.fromkeys(missing))
         example = ", ".join(f'"{name}": 1' for name in missing)
         raise WorkloadError(
-            f"{path}: no value for the dimensions {', '.join(missing)}",
+            f"no value for the dimensions {', '.join(missing)}",
             hint=f"give shapes={{{example}}}",
         )
     if extra := set(shapes) - known:
         raise WorkloadError(
-            f"{path}: no input has a dimension named {', '.join(sorted(extra))}",
+            f"no input has a dimension named {', '.join(sorted(extra))}",
             hint=f"its symbolic dimensions: {', '.join(sorted(known)) or 'none'}",
         )
     if known:  # they may be written out in shapes inferred earlier; infer those again
@@ -124,10 +129,9 @@ def _set_shapes(path: Path, model: onnx.ModelProto, shapes: Mapping[str, int]) -
 class _Importer:
     """Walks the nodes of a graph, which are in execution order, and records them."""
 
-    def __init__(self, path: Path, graph: onnx.GraphProto, shapes: dict[str, Shape]) -> None:
-        self.path = path
+    def __init__(self, net: Network, graph: onnx.GraphProto, shapes: dict[str, Shape]) -> None:
+        self.net = net
         self.graph = graph
-        self.net = Network(path.stem, str(path))
         self.shapes = shapes
         self.tensors: dict[str, Tensor] = {}
         self.used = Counter(name for node in graph.node for name in node.input)
@@ -140,10 +144,7 @@ class _Importer:
         for value in self.graph.output:
             if value.name in self.tensors:
                 self.net.output(self.tensors[value.name])
-        try:
-            return self.net.workload()
-        except WorkloadError as error:
-            raise WorkloadError(f"{self.path}: {error}") from error
+        return self.net.workload()
 
     def _record_inputs(self) -> None:
         weights = {tensor.name: tuple(tensor.dims) for tensor in self.graph.initializer}
@@ -175,17 +176,15 @@ class _Importer:
         if operator is None or blocked:
             if kind in MULTIPLY:
                 raise WorkloadError(
-                    f"{self.path}: {name} ({kind}): the shape of {blocked[0]!r} is not known",
+                    f"{name} ({kind}): the shape of {blocked[0]!r} is not known",
                     hint="save the network with fixed input sizes and inferred shapes",
                 )
             self._pass_over(proto, name, kind)
             return
         try:
             result = operator(self._node(proto, name, kind))
-        except WorkloadError as error:
-            raise WorkloadError(f"{self.path}: {error}", hint=error.hint) from error
-        except (LookupError, ValueError, TypeError, ZeroDivisionError) as error:
-            raise WorkloadError(f"{self.path}: {name} ({kind}): malformed: {error}") from error
+        except MALFORMED as error:
+            raise WorkloadError(f"{name} ({kind}): malformed: {error}") from error
         if result is None:
             self._pass_over(proto, name, kind)
             return

@@ -1,5 +1,6 @@
 """Turns a PyTorch module into a workload, by tracing it with `torch.export`."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,7 +39,8 @@ def trace(
     training = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about running the program, which nobody will
             program = torch.export.export(module, tuple(inputs), dict(keywords or {}))
     except Exception as error:  # whatever the module's own code raises: it cannot be traced
         reason = next((line for line in str(error).splitlines() if line.strip()), "")

@@ -75,6 +75,7 @@ def load(path: Path | str) -> Workload:
     dimensions), inputs and outputs (batch, rows, columns), or all three (groups).
 
     Raises:
+        FileError: not YAML that is safe to read.
         WorkloadError: not a problem, or one that is no convolution and no matrix multiply.
     """
     path = Path(path)
@@ -226,12 +227,16 @@ class _Roles:
 
 
 def _mapping(place: str, value: Any) -> Mapping[str, Any]:
+    if value is None:
+        raise WorkloadError(f"{place}: missing")
     if not isinstance(value, Mapping):
         raise WorkloadError(f"{place}: expected keys and values, got {str(value)[:60]!r}")
     return value
 
 
 def _sequence(place: str, value: Any) -> list[Any]:
+    if value is None:
+        raise WorkloadError(f"{place}: missing")
     if not isinstance(value, list):
         raise WorkloadError(f"{place}: expected a list, got {str(value)[:60]!r}")
     return value

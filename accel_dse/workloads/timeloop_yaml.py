@@ -5,13 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
-
 from accel_dse.errors import WorkloadError
+from accel_dse.files.document import parse_yaml
 
-LARGEST_FILE_BYTES = 5_000_000
+LARGEST_FILE_BYTES = 1_000_000
 
 TAGS = ("!Component", "!Container", "!Hierarchical", "!Nothing", "!Parallel", "!Pipelined")
 """Tags of an architecture that may stand in the same file. Source: timeloopfe, `v4/arch.py`."""
@@ -25,21 +22,12 @@ MERGE = "<<<"
 Source: timeloopfe, `common/nodes.py`."""
 
 
-class _Constructor(SafeConstructor):
-    """Knows standard YAML, and takes `TAGS` for plain mappings."""
-
-
-for _tag in TAGS:
-    _Constructor.add_constructor(
-        _tag, lambda loader, node: loader.construct_mapping(node, deep=True)
-    )
-
-
 def read(path: Path) -> Any:
     """The content of a file.
 
     Raises:
         WorkloadError: it cannot be read, is too large, or holds templates.
+        FileError: it is not YAML that is safe to read.
     """
     text = _text(path)
     text = INCLUDE.sub(lambda match: _text(path.parent / match[1]), text)
@@ -48,13 +36,7 @@ def read(path: Path) -> Any:
             f"{path}: holds Jinja templates, which are not run here",
             hint="give the parsed-processed-input.yaml that timeloopfe writes",
         )
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = _Constructor
-    try:
-        return yaml.load(text)
-    except (YAMLError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WorkloadError(f"{path}: not YAML: {reason}") from error
+    return parse_yaml(text, str(path), tags=TAGS).data
 
 
 def merged(value: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -58,15 +58,16 @@ def ssd_mobilenet_v1() -> Workload:
 
 def ssdlite_mobilenet_v2() -> Workload:
     """SSDLite on MobileNetV2, 300 x 300."""
-    return _ssdlite_v2("ssdlite_mobilenet_v2", 300, 1.0)
+    return build_ssdlite_v2("ssdlite_mobilenet_v2", 300, 1.0)
 
 
 def ssdlite_mobilenet_v2_035() -> Workload:
     """SSDLite on MobileNetV2 with 0.35 of the channels, 320 x 320."""
-    return _ssdlite_v2("ssdlite_mobilenet_v2_035", 320, 0.35)
+    return build_ssdlite_v2("ssdlite_mobilenet_v2_035", 320, 0.35)
 
 
-def _ssdlite_v2(name: str, pixels: int, width: float) -> Workload:
+def build_ssdlite_v2(name: str, pixels: int, width: float) -> Workload:
+    """SSDLite on MobileNetV2, `pixels` x `pixels`, with channels scaled by `width`."""
     net = Network(name, "Sandler et al., CVPR 2018; TensorFlow ssdlite_mobilenet_v2_coco")
     x = conv(net, "conv1", net.input(1, 3, pixels, pixels), round_channels(32 * width), 3, 2)
     for number in range(1, 14):

@@ -14,7 +14,7 @@ def unet() -> Workload:
 def unet_small() -> Workload:
     """U-Net of 24 instead of 64 channels, 256 x 256 in color, padded.
 
-    Sized like the U-Net of Kumar et al. (PRIME), ICLR 2022: 13.7 G operations, 3.7 M weights.
+    About the size of the U-Net of Kumar et al. (PRIME), ICLR 2022: 13.7 G operations.
     """
     return build_unet("unet_small", (3, 256, 256), classes=2, width=24, padded=True)
 

@@ -91,8 +91,9 @@ class Group:
             )
             listed.append(parameter)
             table = table[self._possible(listed, table)]
-        refused = broken(self._decided(listed), _columns(listed, table)).any(axis=1)
-        return listed, table[~refused]
+        if decided := self._decided(listed):
+            table = table[~broken(decided, _columns(listed, table)).any(axis=1)]
+        return listed, table
 
     def _possible(self, listed: Sequence[Parameter], table: Indices) -> NDArray[np.bool_]:
         """Which rows are not refused by the rules that the last parameter decides."""
@@ -115,7 +116,7 @@ class Group:
         return len(table) if not len(table) or len(listed) == len(self.parameters) else None
 
     def combinations(self) -> dict[str, Column]:
-        """All valid combinations, by column, if the list of them is complete."""
+        """All valid combinations, by column; only if `count` is known and not 0."""
         return _columns(*self._table)
 
     @cached_property

@@ -246,6 +246,8 @@ class DesignSpace:
         if count is None or count > limit:
             many = "too many designs to count" if count is None else f"{count:,} valid designs"
             raise DesignError(f"space {self.name!r}: {many}, at most {limit:,} can be listed")
+        if count == 0:
+            return self.columns([])
         free, tied = self._groups
         choices = [{p.name: p.choice(np.arange(int(p.count)))} for p in free]
         columns = product([*choices, *(group.combinations() for group in tied)])

@@ -14,13 +14,13 @@ from accel_dse.errors import DseError, FileError
 LARGEST_FILE = 1_000_000
 """Bytes of a file; it is a description that people read, not data."""
 
-LONGEST_LINE = 20_000
+LONGEST_LINE = 10_000
 """Characters of one line; the parser's time on some lines grows with the square of their length."""
 
 DEEPEST = 64
 """Nested lists and mappings."""
 
-MOST_VALUES = 20_000
+MOST_VALUES = 10_000
 """Values of one file; the parser takes about a second for as many."""
 
 MOST_REPEATED = 1_000
@@ -55,13 +55,15 @@ class Document:
 
     def error(self, place: Place, message: str, hint: str = "") -> FileError:
         """An error about the value at `place`."""
-        where = f"{written(place)}: " if place else ""
-        return FileError(f"{self.name}:{self.line(place)}: {where}{message}", hint=hint)
+        text = f"{written(place)}: {message}" if place else message
+        return FileError(f"{self._where(place)}: {text}", hint=hint)
 
     def located(self, error: DseError) -> FileError:
         """`error`, whose message begins with a place such as `levels[2].loops`, with its line."""
-        place = self._place_in(str(error))
-        return FileError(f"{self.name}:{self.line(place)}: {error}", hint=error.hint)
+        return FileError(f"{self._where(self._place_in(str(error)))}: {error}", hint=error.hint)
+
+    def _where(self, place: Place) -> str:
+        return f"{self.name}:{self.line(place)}" if place else self.name
 
     @contextmanager
     def blaming(self) -> Iterator[None]:
@@ -169,7 +171,10 @@ def parse_yaml(text: str, name: str, *, tags: Collection[str] = ()) -> Document:
     except MarkedYAMLError as error:
         at = error.problem_mark.line + 1 if error.problem_mark else 1
         what = " ".join(part for part in (error.context, error.problem) if part)
-        raise FileError(f"{name}:{at}: not valid YAML: {what}") from None
+        raise FileError(
+            f"{name}:{at}: not valid YAML: {what}",
+            hint="quote text that holds any of : , [ ] { } # & * !",
+        ) from None
     except (YAMLError, ValueError) as error:
         raise FileError(f"{name}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not builder.documents:

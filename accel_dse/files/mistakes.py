@@ -50,20 +50,32 @@ class Mistakes:
 
 def _complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Place, str, str]]:
     """Key, message and hint of each thing that pydantic found."""
-    for item in error.errors(include_url=False, include_context=False):
+    for item in error.errors(include_url=False):
         place, kind, value = item["loc"], item["type"], item["input"]
         if kind == "missing":
             yield place, "missing", ""
         elif kind == "extra_forbidden":
             yield place, "unknown key", suggestion(str(place[-1]), list(model.model_fields))
-        elif kind in ("too_short", "too_long"):
-            yield place, f"got {len(value)} entries", _lower(item["msg"])
+        elif kind in ("model_type", "dict_type"):
+            yield place, f"must be a mapping, got {shown(value)}", ""
+        elif kind == "too_short":
+            yield (
+                place,
+                f"expected {item['ctx']['min_length']} entries or more, got {len(value)}",
+                "",
+            )
+        elif kind == "too_long":
+            yield (
+                place,
+                f"expected {item['ctx']['max_length']:,} entries at most, got {len(value):,}",
+                "",
+            )
         else:
             yield place, f"{_lower(item['msg'])}, got {shown(value)}", ""
 
 
 def _lower(message: str) -> str:
-    message = message.replace("Input should be", "must be").replace("valid dictionary", "mapping")
+    message = message.replace("Input should be", "must be")
     return message[:1].lower() + message[1:]
 
 
@@ -75,5 +87,5 @@ def shown(value: Any) -> str:
         return f"a list of {len(value)}"
     if value is None:
         return "nothing"
-    text = repr(value)
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -29,7 +29,8 @@ def load(path: Path | str, *, shapes: Mapping[str, int] | None = None) -> Worklo
     """The layers of a network.
 
     An input of the graph that is only ever the second operand of a multiply without a batch is
-    taken for a weight, as in files from which the weights were removed.
+    taken for a weight, as in files from which the weights were removed. Branches and loops are not
+    entered: `If`, `Loop` and `Scan` are listed as unknown.
 
     Args:
         path: of the `.onnx` file.
@@ -53,8 +54,7 @@ def load(path: Path | str, *, shapes: Mapping[str, int] | None = None) -> Worklo
     except WorkloadError as error:
         raise WorkloadError(f"{path}: {error}", hint=error.hint) from error
     except MALFORMED as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), "")
-        raise WorkloadError(f"{path}: malformed: {type(error).__name__}: {reason}") from error
+        raise WorkloadError(f"{path}: malformed: {_one_line(error)}") from error
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -184,7 +184,7 @@ class _Importer:
         try:
             result = operator(self._node(proto, name, kind))
         except MALFORMED as error:
-            raise WorkloadError(f"{name} ({kind}): malformed: {error}") from error
+            raise WorkloadError(f"{name} ({kind}): malformed: {_one_line(error)}") from error
         if result is None:
             self._pass_over(proto, name, kind)
             return
@@ -214,3 +214,8 @@ class _Importer:
             for x in reads:
                 self.net.output(x)
         self.tensors.update(made)
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

@@ -72,16 +72,13 @@ def _stored(node: Node) -> Tensor:
 
 def _gather(node: Node) -> Tensor:
     table, rows = node.operand(0), node.operand(1)
-    if table.stored and rows.stored:
-        return _stored(node)
     if rows.stored:
         return node.net.rearrange([table], node.shape)
-    return operators.look_up(node.net, node.name, rows, node.shape)
+    return operators.look_up(node.net, node.name, table, rows, node.shape)
 
 
 def _scatter(node: Node) -> Tensor:
-    updates = node.operand(2)
-    return node.net.move(node.name, [updates], node.shape, operations=0)
+    return operators.update(node.net, node.name, node.x, node.operand(2), node.shape)
 
 
 def _convolution(node: Node, weights: int = 1) -> Tensor | None:

@@ -41,11 +41,11 @@ def infer_shapes(model: onnx.ModelProto) -> dict[str, Shape]:
     Raises:
         WorkloadError: the shapes of a node's operands contradict each other.
     """
-    pass_ = _Inference(model)
+    inference = _Inference(model)
     for node in model.graph.node:
-        pass_.visit(node)
+        inference.visit(node)
     return {
-        name: shape for name, kind in pass_.types.items() if (shape := _shape(kind)) is not None
+        name: shape for name, kind in inference.types.items() if (shape := _shape(kind)) is not None
     }
 
 

@@ -318,11 +318,21 @@ def resize(net: Network, name: str, x: Tensor, shape: Shape, *, linear: bool) ->
     return net.move(name, [x], shape, operations=math.prod(shape) * (7 if linear else 1))
 
 
-def look_up(net: Network, name: str, rows: Tensor, shape: Shape) -> Tensor:
-    """Reads the rows of a table that `rows` names, as an embedding does."""
-    size = math.prod(shape)
-    net.vector_op(VectorOp(name=name, reads=size, writes=size, operations=0))
-    return net.rearrange([rows], shape)
+def look_up(net: Network, name: str, table: Tensor, rows: Tensor, shape: Shape) -> Tensor:
+    """Copies those rows of `table` that `rows` names, as an embedding does."""
+    result = net.rearrange([table, rows], shape)
+    if not result.stored:
+        size = math.prod(shape)
+        net.vector_op(VectorOp(name=name, reads=size, writes=size, operations=0))
+    return result
+
+
+def update(net: Network, name: str, table: Tensor, rows: Tensor, shape: Shape) -> Tensor:
+    """Writes `rows` into their places in `table`, as a cache of keys and values does."""
+    result = net.rearrange([table, rows], shape)
+    if not result.stored:
+        net.vector_op(VectorOp(name=name, reads=rows.size, writes=rows.size, operations=0))
+    return result
 
 
 def _check_channels(name: str, x: Tensor, inputs: int, outputs: int, groups: int) -> None:

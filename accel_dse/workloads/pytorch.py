@@ -90,6 +90,8 @@ class _Tracer:
         if kind == "getitem":
             self._record_part(node)
             return
+        if kind.startswith("_assert"):
+            return
         operator = OPERATORS.get(kind)
         name = _name(node)
         result = None

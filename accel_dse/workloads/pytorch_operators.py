@@ -59,9 +59,10 @@ def _view(call: Call) -> Tensor:
 
 
 def _rearrange(call: Call) -> Tensor:
-    if len(call.tensors) == 1 and call.x.size == math.prod(call.shape):
+    xs = call.arguments.get("tensors", [call.x])
+    if len(xs) == 1 and call.x.size == math.prod(call.shape):
         return _view(call)
-    return call.net.rearrange(call.tensors, call.shape)
+    return call.net.rearrange(xs, call.shape)
 
 
 def _stored(call: Call) -> Tensor:
@@ -77,11 +78,15 @@ def _index(call: Call) -> Tensor:
     if all(x.stored for x in rows):
         return call.net.rearrange([table], call.shape)
     dynamic = next(x for x in rows if not x.stored)
-    return operators.look_up(call.net, call.name, dynamic, call.shape)
+    return operators.look_up(call.net, call.name, table, dynamic, call.shape)
+
+
+def _copy(call: Call) -> Tensor:
+    return call.net.rearrange([call["src"]], call.shape)
 
 
 def _embedding(call: Call) -> Tensor:
-    return operators.look_up(call.net, call.name, call["indices"], call.shape)
+    return operators.look_up(call.net, call.name, call["weight"], call["indices"], call.shape)
 
 
 def _convolution(call: Call) -> Tensor | None:
@@ -196,6 +201,8 @@ def _pool(call: Call) -> Tensor:
 
 
 def _reduce(call: Call) -> Tensor:
+    if len(call.tensors) > 1:  # the larger or smaller of two, element by element
+        return _pointwise(call)
     window = call.x.size // math.prod(call.shape)
     return operators.pool(call.net, call.name, call.x, call.shape, window)
 
@@ -222,16 +229,16 @@ Operator = Callable[[Call], Tensor | None]
 
 POINTWISE = """
 _to_copy abs add addcdiv addcmul atan batch_norm bitwise_and bitwise_not bitwise_or ceil celu clamp
-clamp_max clamp_min copy cos div dropout elu eq erf exp expm1 feature_dropout floor floor_divide
+clamp_max clamp_min cos div dropout elu eq erf exp expm1 feature_dropout floor floor_divide
 fmod ge gelu gt hardsigmoid hardswish hardtanh isinf isnan le leaky_relu lerp log log1p log_sigmoid
 logical_and logical_not logical_or lt masked_fill maximum minimum mish mul ne neg pow prelu
 reciprocal relu relu6 remainder round rsqrt rsub selu sigmoid sign silu sin softplus softsign sqrt
-square sub tan tanh threshold to tril triu type_as where
+square sub tan tanh threshold to tril triu where
 """
 VIEWS = """
 _unsafe_view alias clone constant_pad_nd contiguous detach flatten lift_fresh_copy movedim pad
-permute pixel_shuffle pixel_unshuffle reshape squeeze swapaxes t transpose unflatten unsqueeze view
-view_as
+permute pixel_shuffle pixel_unshuffle reshape squeeze swapaxes t transpose type_as unflatten
+unsqueeze view view_as
 """
 REARRANGED = """
 broadcast_to cat channel_shuffle concat expand expand_as flip index_select narrow repeat
@@ -275,6 +282,7 @@ OPERATORS: Mapping[str, Operator] = {
     **dict.fromkeys(("avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d"), _pool),
     **dict.fromkeys(("_softmax", "log_softmax", "softmax"), _softmax),
     **dict.fromkeys(("upsample_bilinear2d", "upsample_linear1d", "upsample_nearest2d"), _resize),
+    "copy": _copy,
     "cumsum": _scan,
     "embedding": _embedding,
     "index": _index,

@@ -6,26 +6,26 @@ plays the finalists cycle by cycle (`fidelity="cycle"`) or takes the analytical 
 where they fit.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_dse.errors import OptionError
-from accel_dse.hardware import Hardware
+from accel_dse.errors import DesignError, OptionError
 from accel_dse.metrics import Metrics, concatenate
-from accel_dse.simulators import loop_nest, mapper, timeline
+from accel_dse.simulators import mapper
 from accel_dse.simulators.base import Columns, Simulator
+from accel_dse.simulators.explanation import Explanation, explain
 from accel_dse.simulators.network import Played
 from accel_dse.template import Template, bind
-from accel_dse.workload import Layer, Workload
+from accel_dse.trial import Design
+from accel_dse.workload import Workload
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CHUNK = 512
+CHUNK = 128
 """Designs simulated at a time: bounds memory at about 100 MB for a network of 50 layers."""
 
 FIDELITIES = ("cycle", "analytical")
@@ -85,24 +85,15 @@ class AcceleratorSimulator(Simulator):
         mapped = mapper.map_layers(
             hardware, layers, effort=mapper.EFFORTS[self.mapper_effort], goal=self.mapper_goal
         )
-        chosen = self._choose(hardware, layers, mapped)
-        return Played(workload, hardware, mapped, chosen, cycle_level=self.fidelity == "cycle")
+        return Played(workload, hardware, mapped, self.mapper_goal, self.fidelity == "cycle")
 
-    def _choose(self, hardware: Hardware, layers: Sequence[Layer], mapped: mapper.Mapped) -> Ints:
-        """Which row of `mapped.mappings` each design and layer uses, -1 if none, `(n, u)`."""
-        n, u = mapped.found.shape
-        finalists = len(mapped.mappings) // (n * u)
-        first = np.arange(n * u).reshape(n, u) * finalists
-        if self.fidelity == "analytical" or finalists == 1:
-            return np.where(mapped.found > 0, first, -1)
-        design, layer, rank = np.nonzero(np.arange(finalists) < mapped.found[..., None])
-        rows = first[design, layer] + rank
-        score = timeline.simulate(
-            hardware, layers, mapped.mappings, design, layer, rows
-        ).cycles.astype(np.float64)
-        if self.mapper_goal != "latency":
-            counted = loop_nest.evaluate(hardware, layers, mapped.mappings, design, layer, rows)
-            score = counted.energy_pj if self.mapper_goal == "energy" else score * counted.energy_pj
-        table = np.full((n, u, finalists), np.inf)
-        table[design, layer, rank] = score
-        return np.where(mapped.found > 0, first + table.argmin(axis=2), -1)
+    def explain(self, workload: Workload, design: Design) -> Explanation:
+        """Why one design is as fast as it is, layer by layer.
+
+        Raises:
+            DesignError: the design cannot run the workload.
+        """
+        played = self.play(workload, {name: np.array([v]) for name, v in design.items()})
+        if played.infeasible[0]:
+            raise DesignError(f"the design cannot run {workload.name}: {played.infeasible[0]}")
+        return explain(played)

@@ -86,7 +86,7 @@ def fits(
 
 @nb.njit(cache=True)
 def reload_score(
-    words: Floats, parts: Floats, keeps: Bools, bits: Floats
+    words: Floats, parts: Floats, keeps: Bools, bits: Floats, all_tensors: bool
 ) -> tuple[float, int, float]:
     """Bits moved into a level over the whole layer, at best loop order, and the order's tensor.
 
@@ -99,6 +99,7 @@ def reload_score(
         parts: tiles along each dimension, `(8,)`.
         keeps: tensors that move into the level, `(3,)`.
         bits: `(3,)`.
+        all_tensors: whether to count those that pass by as well.
 
     Returns:
         Bits, the stationary tensor, and how many tiles of all three tensors are asked for.
@@ -116,7 +117,7 @@ def reload_score(
             if tensor == stationary:
                 others = 1.0
             asked += own * others
-            if not keeps[tensor]:
+            if not (keeps[tensor] or all_tensors):
                 continue
             if tensor == OUTPUTS:
                 others = 2.0 * others - 1.0
@@ -149,6 +150,7 @@ def best_tiles(
     start: int,
     most_transfers: float,
     fewest: Floats,
+    outermost: bool,
 ) -> int:
     """The tiles of one level that move the fewest bits into it, best first.
 
@@ -171,6 +173,8 @@ def best_tiles(
         most_transfers: how many tiles may be asked for (the instruction memory's bound).
         fewest: `fewest[0]` receives the fewest transfers of any size that fits, infinity if none
             does, `(1,)`.
+        outermost: whether this is the outermost level on the chip. All three tensors then count,
+            as all come from DRAM; and so does the first tile, whose transfer nothing hides.
 
     Returns:
         How many entries `out_*` hold now.
@@ -198,7 +202,7 @@ def best_tiles(
                 count += 1
                 total *= lengths[d]
                 longest = max(longest, float(lengths[d]))
-        if total / longest <= budget or ratio >= 32:
+        if total / (1.0 if outermost else longest) <= budget or ratio >= 32:
             break
         ratio *= 2
     # The longest list last: its largest value that fits is taken.
@@ -215,7 +219,6 @@ def best_tiles(
     for d in range(8):
         tile[d] = base[d] * values[d, 0]
     while True:
-        fitted = False
         last = active[count - 1] if count else 0
         for k in range(lengths[last] if count else 1):
             if count:
@@ -226,16 +229,18 @@ def best_tiles(
                 if values[d, place[d]] < remaining[d]:
                     words[OUTPUTS] *= widening
                     break
-            if fits(words, keeps, partition, capacity, bits, share):
-                fitted = True
-                break
-        if fitted:
+            if not fits(words, keeps, partition, capacity, bits, share):
+                continue
+            many = 1.0
             for d in range(8):
                 parts[d] = ceil_div(remaining[d], values[d, place[d]])
                 sent[d] = tile[d] * outside[d]
+                many *= parts[d]
             tile_words(sent, window, words)
-            score, stationary, transfers = reload_score(words, parts, keeps, bits)
+            score, stationary, transfers = reload_score(words, parts, keeps, bits, outermost)
             fewest[0] = min(fewest[0], transfers)
+            if outermost:
+                score *= 1.0 + 1.0 / many
             if transfers <= most_transfers:
                 # Of equal scores, fewer and larger transfers first.
                 score += transfers * 1e-3
@@ -251,6 +256,8 @@ def best_tiles(
                     start,
                     most,
                 )
+            if not outermost:
+                break
         k = count - 2
         while k >= 0:
             d = active[k]

@@ -48,20 +48,23 @@ class Effort:
         beam: partial tilings kept at each level.
         tiles: tiles looked at for each level and partial tiling, about.
         fine: whether dimensions are also cut into 3, 6, 12, ... parts.
-        finalists: mappings handed on, best first.
     """
 
     splits: int
     beam: int
     tiles: int
     fine: bool
-    finalists: int
+
+    @property
+    def finalists(self) -> int:
+        """Mappings handed on: two for each split."""
+        return 2 * self.splits
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "low": Effort(splits=2, beam=1, tiles=32, fine=False, finalists=1),
-    "normal": Effort(splits=4, beam=2, tiles=64, fine=False, finalists=3),
-    "high": Effort(splits=16, beam=4, tiles=512, fine=True, finalists=8),
+    "low": Effort(splits=2, beam=1, tiles=32, fine=False),
+    "normal": Effort(splits=4, beam=2, tiles=64, fine=False),
+    "high": Effort(splits=16, beam=4, tiles=512, fine=True),
 }
 
 
@@ -120,7 +123,7 @@ def map_layers(
     problem = np.zeros((n, u, 4))
     chips = loop_counts.pack(hardware)
     packed = loop_counts.pack_layers(layers)
-    options = (effort.splits, effort.beam, effort.tiles, effort.fine, f, GOALS.index(goal))
+    options = (effort.splits, effort.beam, effort.tiles, effort.fine, GOALS.index(goal))
 
     def search_tasks(start: int, stop: int) -> None:
         _search_tasks(
@@ -128,6 +131,7 @@ def map_layers(
             stop,
             chips,
             hardware.double_buffered,
+            hardware.fill_cycles,
             hardware.hardwired,
             packed,
             options,
@@ -150,6 +154,7 @@ def _search_tasks(
     stop: int,
     chips: Any,
     double_buffered: Bools,
+    fill_cycles: Floats,
     hardwired: Bools,
     layers: Ints,
     effort: Any,
@@ -162,12 +167,13 @@ def _search_tasks(
     problem: Floats,
 ) -> None:
     """Searches for tasks `start` to `stop` of the `n * u` (design, layer) pairs."""
-    u, f = found.shape[1], effort[4]
+    u, f = found.shape[1], 2 * effort[0]
     for task in range(start, stop):
         i, j, row = task // u, task % u, task * f
         found[i, j] = search(
             chips[i],
             double_buffered,
+            fill_cycles[i],
             hardwired,
             layers[j],
             effort,
@@ -184,6 +190,7 @@ def _search_tasks(
 def search(
     chip: Any,
     double_buffered: Bools,
+    fill_cycles: float,
     hardwired: Bools,
     layer: Ints,
     effort: Any,
@@ -194,8 +201,8 @@ def search(
     order: Ints,
     problem: Floats,
 ) -> int:
-    """Writes the best mappings of one layer on one design, best first; returns how many."""
-    splits, beam, budget, fine, finalists, goal = effort
+    """Writes the best mappings of one layer on one design, two for each split; how many."""
+    splits, beam, budget, fine, goal = effort
     levels = chip.levels
     dims, window = layer[:8], layer[8:12]
     option_x = np.empty((splits, levels, 8), dtype=np.int64)
@@ -209,10 +216,9 @@ def search(
     tilings = beam + 1
     counts = np.ones((tilings, levels, 8), dtype=np.int64)
     stationary = np.empty((tilings, levels), dtype=np.int64)
-    best = np.full((finalists, 2), np.inf)
+    best = np.full((2 * options, 2), np.inf)
     trial = np.empty((levels, 8), dtype=np.int64)
     problem[0] = NO_MAPPING
-    found = 0
     for k in range(options):
         many = _tilings(
             chip,
@@ -231,7 +237,7 @@ def search(
         for b in range(many):
             for outer in range(3):
                 for inner in range(3):
-                    if inner != stationary[b, min(1, levels - 1)] and inner != outer:
+                    if levels > 1 and inner != stationary[b, 1] and inner != outer:
                         continue
                     for i in range(levels):
                         tensor = stationary[b, i]
@@ -240,8 +246,10 @@ def search(
                         elif i == 1:
                             tensor = inner
                         trial[i] = ORDERS[tensor]
-                    found = _judge(
+                    _judge(
                         chip,
+                        double_buffered,
+                        fill_cycles,
                         layer,
                         counts[b],
                         option_x[k],
@@ -249,22 +257,30 @@ def search(
                         trial,
                         work,
                         goal,
-                        best,
-                        found,
-                        finalists,
-                        temporal,
-                        spatial_x,
-                        spatial_y,
-                        order,
+                        best[2 * k : 2 * k + 2],
+                        temporal[2 * k : 2 * k + 2],
+                        spatial_x[2 * k : 2 * k + 2],
+                        spatial_y[2 * k : 2 * k + 2],
+                        order[2 * k : 2 * k + 2],
                     )
                     if levels == 1:
                         break
+    found = 0
+    for k in range(2 * options):
+        if best[k, 0] < np.inf:
+            temporal[found] = temporal[k]
+            spatial_x[found] = spatial_x[k]
+            spatial_y[found] = spatial_y[k]
+            order[found] = order[k]
+            found += 1
     return found
 
 
 @nb.njit(cache=True)
 def _judge(
     chip: Any,
+    double_buffered: Bools,
+    fill_cycles: float,
     layer: Ints,
     counts: Ints,
     x: Ints,
@@ -273,41 +289,65 @@ def _judge(
     work: Any,
     goal: int,
     best: Floats,
-    found: int,
-    finalists: int,
     temporal: Ints,
     spatial_x: Ints,
     spatial_y: Ints,
     order: Ints,
-) -> int:
-    """Counts one mapping and inserts it among the finalists if it belongs there."""
+) -> None:
+    """Counts one mapping and keeps it if it is the best of its split so far.
+
+    There are two places: the best if all tensors come from DRAM, and the best if inputs and
+    outputs are on the chip already.
+    """
     if loop_counts.check(chip, layer, counts, x, y, trial, work) != 0:
-        return found
+        return
     loop_counts.count(chip, layer, counts, x, y, trial, work)
-    cycles, energy = loop_counts.totals(chip, layer, work)
-    first, second = cycles, energy
-    if goal == 1:
-        first, second = energy, cycles
-    elif goal == 2:
-        first, second = cycles * energy, cycles
-    at = found
-    while at > 0 and (
-        first < best[at - 1, 0] or (first == best[at - 1, 0] and second < best[at - 1, 1])
-    ):
-        at -= 1
-    if at > 0 and first == best[at - 1, 0] and second == best[at - 1, 1]:
-        return found
-    if at >= finalists:
-        return found
-    for k in range(min(found, finalists - 1), at, -1):
-        best[k] = best[k - 1]
-        temporal[k] = temporal[k - 1]
-        spatial_x[k] = spatial_x[k - 1]
-        spatial_y[k] = spatial_y[k - 1]
-        order[k] = order[k - 1]
-    best[at, 0], best[at, 1] = first, second
-    temporal[at], spatial_x[at], spatial_y[at], order[at] = counts, x, y, trial
-    return min(found + 1, finalists)
+    _, energy = loop_counts.totals(chip, layer, work)
+    inside = _cycles_inside(chip, double_buffered, fill_cycles, work)
+    outside = max(inside, work.level_cycles[0]) + _exposed(chip, counts, work)
+    for place in range(2):
+        first, second = (outside if place == 0 else inside), energy
+        if goal == 1:
+            first, second = second, first
+        elif goal == 2:
+            first, second = first * second, first
+        if first < best[place, 0] or (first == best[place, 0] and second < best[place, 1]):
+            best[place, 0], best[place, 1] = first, second
+            temporal[place], order[place] = counts, trial
+            spatial_x[place], spatial_y[place] = x, y
+
+
+@nb.njit(cache=True)
+def _cycles_inside(chip: Any, double_buffered: Bools, fill_cycles: float, work: Any) -> float:
+    """About how many cycles a layer takes on the chip, if DRAM does not hold it up."""
+    levels = chip.levels
+    cycles = work.compute_cycles
+    for i in range(1, levels):
+        cycles = max(cycles, work.level_cycles[i])
+    if levels == 1:
+        return cycles
+    last = levels - 1
+    cycles += fill_cycles * work.steps[work.loops[levels - 2]]
+    for tensor in range(3):
+        if chip.keeps[last, tensor]:
+            bits = work.tile[last, tensor] * chip.word_bits[last, tensor]
+            if not double_buffered[last] or 2 * bits > chip.capacity_bits[last, tensor]:
+                # Its transfers wait for the array, and the array for them.
+                return cycles + work.level_cycles[levels - 2] if levels > 2 else cycles
+    return cycles
+
+
+@nb.njit(cache=True)
+def _exposed(chip: Any, counts: Ints, work: Any) -> float:
+    """About how many cycles the first transfer from DRAM and the last one to it take."""
+    parts = 1.0
+    for d in range(8):
+        parts *= counts[0, d]
+    rate = min(
+        chip.shared_bits_per_cycle[0],
+        min(chip.read_bits_per_cycle[0], chip.write_bits_per_cycle[0]),
+    )
+    return (work.dram_read_bits + work.dram_written_bits) / parts / rate
 
 
 @nb.njit(cache=True)
@@ -383,7 +423,7 @@ def _tilings(
                     chip.word_bits[level, :3],
                     chip.word_bits[level, 3] / chip.word_bits[level, 2],
                     0.5 if share else 1.0,
-                    budget,
+                    4 * budget if level == 1 else budget,
                     fine,
                     beam if share else min(found + 1, tilings),
                     tile_counts,
@@ -392,6 +432,7 @@ def _tilings(
                     found,
                     limit,
                     fewest,
+                    level == 1,
                 )
                 least = min(least, fewest[0])
             for k in range(found):

@@ -52,20 +52,24 @@ def places(workload: Workload) -> tuple[Place, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """`n` designs on a network of `u` distinct layers, each mapped.
+    """`n` designs on a network of `u` distinct layers, with `f` candidate mappings each.
+
+    A place of the network needs a layer in one of four ways: its inputs arrive on the chip or
+    come from DRAM, its outputs stay there or go to DRAM. Arrays over ways end in `(2, 2)`, indexed
+    by `arrives` and `stays`. Arrays over designs that work lead with `w`.
 
     Attributes:
         workload: the network.
         hardware: the designs.
         mapped: candidate mappings.
-        chosen: which row of `mapped.mappings` each design and layer uses, -1 if none, `(n, u)`.
+        goal: what a choice among them makes small.
         cycle_level: whether cycles are played, or the analytical model's.
     """
 
     workload: Workload
     hardware: Hardware
     mapped: mapper.Mapped
-    chosen: Ints
+    goal: mapper.Goal
     cycle_level: bool
 
     @cached_property
@@ -82,7 +86,7 @@ class Played:
     def infeasible(self) -> tuple[str, ...]:
         """Why each design cannot run the network; "" if it can."""
         reasons = [""] * len(self.hardware)
-        for design, layer in np.argwhere(self.chosen < 0)[::-1]:
+        for design, layer in np.argwhere(self.mapped.found == 0)[::-1]:
             reasons[design] = self.mapped.reason(
                 design, layer, self.hardware, self.layers[layer].name
             )
@@ -91,135 +95,180 @@ class Played:
     @cached_property
     def works(self) -> Ints:
         """The designs that can run the network, `(w,)`."""
-        return np.flatnonzero((self.chosen >= 0).all(axis=1))
+        return np.flatnonzero((self.mapped.found > 0).all(axis=1))
+
+    @cached_property
+    def rows(self) -> Ints:
+        """Where `mapped.mappings` holds each candidate, `(w, u, f)`."""
+        n, u = self.mapped.found.shape
+        f = len(self.mapped.mappings) // (n * u)
+        return np.arange(n * u * f).reshape(n, u, f)[self.works]
 
     @cached_property
     def counted(self) -> loop_nest.LoopNestResult:
-        """Access counts of the working designs and all layers, row `w * u + j`."""
-        u = len(self.layers)
+        """Access counts of all candidates, one row for each element of `rows`, flattened."""
+        w, u, f = self.rows.shape
         return loop_nest.evaluate(
             self.hardware,
             self.layers,
             self.mapped.mappings,
-            np.repeat(self.works, u),
-            np.tile(np.arange(u), len(self.works)),
-            self.chosen[self.works].reshape(-1),
+            np.repeat(self.works, u * f),
+            np.tile(np.repeat(np.arange(u), f), w),
+            # Rows beyond `found` repeat the first candidate.
+            np.where(self._found, self.rows, self.rows[:, :, :1]).reshape(-1),
             detail=True,
         )
 
     @cached_property
-    def stays(self) -> NDArray[np.bool_]:
-        """Whether the outputs of each place stay on the chip for the next one, `(w, places)`.
-
-        They do if, beside the tiles that either layer works on, the whole tensor fits in the
-        outermost level on the chip that keeps inputs and outputs, spread over its instances.
-        """
-        hardware, w = self.hardware, len(self.works)
-        stays = np.zeros((w, len(self.places)), dtype=bool)
-        level = shared_level(hardware)
-        if level is None:
-            return stays
-        counts = self.counted.levels
-        assert counts is not None
-        tiles = counts.tile_words.reshape(w, len(self.layers), len(hardware.levels), 3)[:, :, level]
-        bits = hardware.word_bits[self.works, level]
-        capacity = hardware.capacity_bits[self.works, level]
-        one_store = hardware.partition[level, INPUTS] == hardware.partition[level, OUTPUTS]
-        instances = np.prod((hardware.fanout_x * hardware.fanout_y)[self.works, :level], axis=1)
-        working = 2.0 if hardware.double_buffered[level] else 1.0
-        for k, place in enumerate(self.places[:-1]):
-            if not place.hands_over:
-                continue
-            after = self.places[k + 1].layer
-            held = self.layers[place.layer].words("outputs") * bits[:, OUTPUTS] / instances
-            beside = tiles[:, place.layer, INPUTS] * bits[:, INPUTS] * working
-            beside_after = tiles[:, after, OUTPUTS] * bits[:, OUTPUTS] * working
-            if not one_store:
-                beside = beside_after = np.zeros(w)
-            stays[:, k] = (held + beside <= capacity[:, OUTPUTS]) & (
-                held + beside_after <= capacity[:, INPUTS]
-            )
-        return stays
+    def _found(self) -> NDArray[np.bool_]:
+        return np.arange(self.rows.shape[2]) < self.mapped.found[self.works][..., None]
 
     @cached_property
-    def arrives(self) -> NDArray[np.bool_]:
-        """Whether the inputs of each place are on the chip already, `(w, places)`."""
-        return np.concatenate([np.zeros((len(self.works), 1), bool), self.stays[:, :-1]], axis=1)
+    def counts(self) -> loop_nest.LevelCounts:
+        """Per level and tensor, what `counted` sums up."""
+        counts = self.counted.levels
+        if counts is None:
+            raise AssertionError("detail was asked for")
+        return counts
+
+    @cached_property
+    def fits(self) -> NDArray[np.bool_]:
+        """Whether each candidate can serve in each way, `(w, u, f, 2, 2)`.
+
+        What arrives or stays lies whole in the outermost level on the chip that keeps inputs and
+        outputs, spread over its instances, beside the tiles of what does not.
+        """
+        w, u, f = self.rows.shape
+        fits = np.zeros((w, u, f, 2, 2), dtype=bool)
+        fits[..., 0, 0] = self._found
+        level = shared_level(self.hardware)
+        if level is None:
+            return fits
+        hardware = self.hardware
+        bits = hardware.word_bits[self.works, level][:, None, None]
+        slots = 2 if hardware.double_buffered[level] else 1
+        tiles = self.counts.tile_words[:, level].reshape(w, u, f, 3) * bits[..., :3] * slots
+        instances = np.prod((hardware.fanout_x * hardware.fanout_y)[self.works, :level], axis=1)
+        words = np.array([[layer.words(t) for t in TENSORS] for layer in self.layers])
+        whole = words[:, None] * bits[..., :3] / instances[:, None, None, None]
+        capacity = hardware.capacity_bits[self.works, level][:, None, None]
+        one_store = hardware.partition[level, INPUTS] == hardware.partition[level, OUTPUTS]
+        for arrives in (0, 1):
+            for stays in (0, 1):
+                need_in = whole[..., INPUTS] if arrives else tiles[..., INPUTS]
+                need_out = whole[..., OUTPUTS] if stays else tiles[..., OUTPUTS]
+                if one_store:
+                    room = need_in + need_out <= capacity[..., INPUTS]
+                else:
+                    room = (need_in <= capacity[..., INPUTS]) & (need_out <= capacity[..., OUTPUTS])
+                if arrives or stays:
+                    fits[..., arrives, stays] = self._found & room
+        return fits
+
+    @cached_property
+    def ways(self) -> tuple[Ints, Ints]:
+        """Whether inputs arrive on the chip and whether outputs stay, 0 or 1, `(w, places)`."""
+        able = self.fits.any(axis=2)
+        arrives = np.zeros((len(self.works), len(self.places)), dtype=np.int64)
+        stays = np.zeros_like(arrives)
+        rows = np.arange(len(self.works))
+        for k, place in enumerate(self.places[:-1]):
+            if place.hands_over:
+                here = able[rows, place.layer, arrives[:, k], 1]
+                stays[:, k] = here & able[:, self.places[k + 1].layer, 1, 0]
+                arrives[:, k + 1] = stays[:, k]
+        return arrives, stays
 
     @cached_property
     def dram_bits(self) -> Floats:
-        """DRAM traffic of one run of each layer by tensor, residents not deducted, `(w, u, 3)`."""
-        counts = self.counted.levels
-        assert counts is not None
-        hardware, u = self.hardware, len(self.layers)
-        bits = np.repeat(hardware.word_bits[self.works, 0], u, axis=0)
-        moved = counts.total_reads[:, 0] * bits[:, [0, 1, 3]]
-        written = counts.total_updates[:, 0, OUTPUTS]
-        final = np.minimum(
-            written, np.tile([layer.words("outputs") for layer in self.layers], len(self.works))
-        )
+        """DRAM traffic of one run of each candidate by tensor, `(w, u, f, 3)`."""
+        w, u, f = self.rows.shape
+        bits = np.repeat(self.hardware.word_bits[self.works, 0], u * f, axis=0)
+        moved = self.counts.total_reads[:, 0] * bits[:, [0, 1, 3]]
+        written = self.counts.total_updates[:, 0, OUTPUTS]
+        words = [layer.words("outputs") for layer in self.layers]
+        final = np.minimum(written, np.tile(np.repeat(words, f), w))
         moved[:, OUTPUTS] += final * bits[:, 2] + (written - final) * bits[:, 3]
-        return moved.reshape(len(self.works), u, 3)
+        return moved.reshape(w, u, f, 3)
+
+    @cached_property
+    def _needed(self) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+        """Candidates that some place needs: design, layer, candidate, arrives, stays, `(t,)`."""
+        w, u, _ = self.rows.shape
+        asked = np.zeros((w, u, 2, 2), dtype=bool)
+        arrives, stays = self.ways
+        for k, place in enumerate(self.places):
+            asked[np.arange(w), place.layer, arrives[:, k], stays[:, k]] = True
+        design, layer, candidate, arriving, staying = np.nonzero(self.fits & asked[:, :, None])
+        return design, layer, candidate, arriving, staying
 
     @cached_property
     def cycles(self) -> Floats:
-        """Cycles of one run at each place, `(w, places)`."""
-        w, found = len(self.works), np.zeros((len(self.works), len(self.places)))
+        """Cycles of one run of each candidate in each way, infinite if not needed so,
+        `(w, u, f, 2, 2)`.
+        """
+        table = np.full(self.fits.shape, np.inf)
+        design, layer, candidate, arrives, stays = self._needed
         if self.cycle_level:
-            return self._played_cycles(found)
-        counts = self.counted.levels
-        assert counts is not None
-        u = len(self.layers)
-        inner = np.maximum(counts.compute_cycles, counts.level_cycles[:, 1:].max(axis=1)).reshape(
-            w, u
-        )
-        for k, place in enumerate(self.places):
-            bits = self._dram_bits_at(k)
-            found[:, k] = np.maximum(
-                inner[:, place.layer],
-                np.ceil(bits / dram_bits_per_cycle(self.hardware)[self.works]),
+            table[self._needed] = timeline.simulate(
+                self.hardware,
+                self.layers,
+                self.mapped.mappings,
+                self.works[design],
+                layer,
+                self.rows[design, layer, candidate],
+                arrives.astype(bool),
+                stays.astype(bool),
+            ).cycles
+            return table
+        shape = self.rows.shape
+        inside = np.maximum(
+            self.counts.compute_cycles, self.counts.level_cycles[:, 1:].max(axis=1)
+        ).reshape(shape)[design, layer, candidate]
+        bits = self._bits_left(self.dram_bits[design, layer, candidate], arrives, stays)
+        rate = dram_bits_per_cycle(self.hardware)[self.works[design]]
+        table[self._needed] = np.maximum(inside, np.ceil(bits / rate))
+        return table
+
+    @staticmethod
+    def _bits_left(bits: Floats, arrives: Ints, stays: Ints) -> Floats:
+        """DRAM traffic without what is on the chip."""
+        saved = bits[..., INPUTS] * arrives + bits[..., OUTPUTS] * stays
+        return np.asarray(bits.sum(axis=-1) - saved)
+
+    @cached_property
+    def chosen(self) -> Ints:
+        """The candidate chosen for each layer in each way, `(w, u, 2, 2)`."""
+        score = self.cycles
+        if self.goal != "latency":
+            energy = self.counted.energy_pj.reshape(self.rows.shape)[..., None, None]
+            score = np.where(
+                np.isfinite(score), energy * (1 if self.goal == "energy" else score), np.inf
             )
-        return found
+        return np.asarray(score.argmin(axis=2))
 
-    def _played_cycles(self, found: Floats) -> Floats:
-        """Plays every layer in each way in which some place needs it."""
-        kinds: dict[tuple[int, bool, bool], NDArray[np.bool_]] = {}
-        for k, place in enumerate(self.places):
-            for arrives in (False, True):
-                for stays in (False, True):
-                    these = (self.arrives[:, k] == arrives) & (self.stays[:, k] == stays)
-                    if these.any():
-                        key = (place.layer, arrives, stays)
-                        kinds[key] = kinds.get(key, np.zeros(len(self.works), bool)) | these
-        if not kinds:
-            return found
-        design = np.concatenate([np.flatnonzero(these) for these in kinds.values()])
-        sizes = [int(these.sum()) for these in kinds.values()]
-        layer, arrives, stays = (np.repeat(column, sizes) for column in zip(*kinds))
-        played = timeline.simulate(
-            self.hardware,
-            self.layers,
-            self.mapped.mappings,
-            self.works[design],
-            layer,
-            self.chosen[self.works[design], layer],
-            arrives,
-            stays,
-        ).cycles.astype(np.float64)
-        table = np.zeros((len(self.works), len(self.layers), 2, 2))
-        table[design, layer, arrives.astype(int), stays.astype(int)] = played
-        rows = np.arange(len(self.works))
-        for k, place in enumerate(self.places):
-            found[:, k] = table[
-                rows, place.layer, self.arrives[:, k].astype(int), self.stays[:, k].astype(int)
-            ]
-        return found
+    def at(self, k: int) -> tuple[Ints, int, Ints, Ints, Ints]:
+        """Index into `cycles` of what runs at place `k`; its arrays are `(w,)`."""
+        arrives, stays = self.ways[0][:, k], self.ways[1][:, k]
+        rows, layer = np.arange(len(self.works)), self.places[k].layer
+        return rows, layer, self.chosen[rows, layer, arrives, stays], arrives, stays
 
-    def _dram_bits_at(self, k: int) -> Floats:
-        """DRAM traffic of one run at place `k`, residents deducted, `(w,)`."""
-        bits = self.dram_bits[:, self.places[k].layer]
-        saved = bits[:, INPUTS] * self.arrives[:, k] + bits[:, OUTPUTS] * self.stays[:, k]
-        return np.asarray(bits.sum(axis=1) - saved)
+    def cycles_at(self, k: int) -> Floats:
+        """Cycles of one run at place `k`, `(w,)`."""
+        return np.asarray(self.cycles[self.at(k)])
+
+    def dram_bits_at(self, k: int) -> Floats:
+        """DRAM traffic of one run at place `k`, `(w,)`."""
+        rows, layer, candidate, arrives, stays = self.at(k)
+        return self._bits_left(self.dram_bits[rows, layer, candidate], arrives, stays)
+
+    def energy_pj_at(self, k: int) -> Floats:
+        """Dynamic energy of one run at place `k`, `(w,)`."""
+        rows, layer, candidate, _, _ = self.at(k)
+        total = self.counted.energy_pj.reshape(self.rows.shape)[rows, layer, candidate]
+        price = self.hardware.access_pj_per_bit[self.works, 0].mean(axis=1)
+        saved = self.dram_bits[rows, layer, candidate].sum(axis=-1) - self.dram_bits_at(k)
+        return np.asarray(total - saved * price)
 
     @cached_property
     def vector_ops(self) -> tuple[Floats, Floats, Floats]:
@@ -250,22 +299,14 @@ class Played:
             energy += op.count * (bits_in * price[:, 0] + bits_out * price[:, 2])
         return cycles, moved, energy
 
-    def energy_pj(self, k: int) -> Floats:
-        """Dynamic energy of one run at place `k`, `(w,)`."""
-        layer = self.places[k].layer
-        total = self.counted.energy_pj.reshape(len(self.works), len(self.layers))[:, layer]
-        price = self.hardware.access_pj_per_bit[self.works, 0].mean(axis=1)
-        saved = self.dram_bits[:, layer].sum(axis=1) - self._dram_bits_at(k)
-        return np.asarray(total - saved * price)
-
     def metrics(self) -> Metrics:
         """The metrics of `accelerator.AcceleratorSimulator`, of `n` designs."""
         hardware, works = self.hardware, self.works
         cycles, dram_bits, energy = (column.copy() for column in self.vector_ops)
         for k, place in enumerate(self.places):
-            cycles += place.count * self.cycles[:, k]
-            dram_bits += place.count * self._dram_bits_at(k)
-            energy += place.count * self.energy_pj(k)
+            cycles += place.count * self.cycles_at(k)
+            dram_bits += place.count * self.dram_bits_at(k)
+            energy += place.count * self.energy_pj_at(k)
         seconds = cycles / (hardware.clock_ghz[works] * 1e9)
         energy_mj = energy * 1e-9 + hardware.static_w[works] * seconds * 1e3
         found = {

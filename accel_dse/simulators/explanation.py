@@ -1,0 +1,205 @@
+"""Why a design is as fast as it is: what every layer waits for, and storage that nothing uses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.simulators import timeline
+from accel_dse.simulators.network import Played
+from accel_dse.workload import DIMS, TENSORS, Layer
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One design on one network.
+
+    Attributes:
+        rows: one for each layer in the network's order, then one for what does not multiply.
+            `cycles` are those of all its runs; `bottleneck` names what most of them were spent
+            on, `waits` how many went to each cause.
+        mappings: layer name -> its mapping as an indented loop nest.
+        storage: one row for each level and capacity: bytes there are, bytes that the layer with
+            the most tiles in it fills, and the share.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+    mappings: Mapping[str, str]
+    storage: tuple[Mapping[str, Any], ...]
+
+    def _repr_html_(self) -> str:
+        shown = [name for name in self.rows[0] if name != "waits"]
+        head = "".join(f"<th>{escape(name)}</th>" for name in shown)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_text(row[name]))}</td>" for name in shown) + "</tr>"
+            for row in self.rows
+        )
+        return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def explain(played: Played) -> Explanation:
+    """The story of the one design that `played` holds, which must work."""
+    waits = _waits(played)
+    total = float(played.metrics().values["latency_cycles"][0])
+    peak = float(played.hardware.macs[0])
+    rows: list[Mapping[str, Any]] = []
+    for k, place in enumerate(played.places):
+        layer = played.workload.layers[k]
+        cycles = float(played.cycles_at(k)[0])
+        rows.append(
+            {
+                "layer": layer.name,
+                "kind": layer.kind,
+                "count": place.count,
+                "macs": layer.macs * place.count,
+                "cycles": cycles * place.count,
+                "share": cycles * place.count / total,
+                "utilization": layer.macs / (peak * cycles),
+                "bottleneck": max(waits[k], key=lambda cause: waits[k][cause]),
+                "dram_bytes": float(played.dram_bits_at(k)[0]) / 8 * place.count,
+                "energy_mj": float(played.energy_pj_at(k)[0]) * 1e-9 * place.count,
+                "waits": waits[k],
+            }
+        )
+    cycles, bits, energy = (float(column[0]) for column in played.vector_ops)
+    if played.workload.vector_ops:
+        rows.append(
+            {
+                "layer": f"{len(played.workload.vector_ops)} vector operations",
+                "kind": "vector",
+                "count": sum(op.count for op in played.workload.vector_ops),
+                "macs": 0,
+                "cycles": cycles,
+                "share": cycles / total,
+                "utilization": 0.0,
+                "bottleneck": "DRAM" if bits else "vector lanes",
+                "dram_bytes": bits / 8,
+                "energy_mj": energy * 1e-9,
+                "waits": {},
+            }
+        )
+    mappings = {
+        layer.name: _text_of(played, int(row), layer)
+        for layer, row in zip(played.workload.layers, _mapping_rows(played))
+    }
+    return Explanation(tuple(rows), mappings, _storage(played))
+
+
+def _waits(played: Played) -> list[dict[str, float]]:
+    """Cycles of one run at each place by cause; `compute` is the time that the array works."""
+    if not played.cycle_level:
+        return [_bounds(played, k) for k in range(len(played.places))]
+    layer = np.array([place.layer for place in played.places])
+    arrives, stays = (way[0] for way in played.ways)
+    found = timeline.simulate(
+        played.hardware,
+        played.layers,
+        played.mapped.mappings,
+        np.zeros_like(layer),
+        layer,
+        _mapping_rows(played),
+        arrives.astype(bool),
+        stays.astype(bool),
+    )
+    return [
+        {"compute": float(found.compute_cycles[k])}
+        | {c: float(v) for c, v in zip(found.causes, found.stalls[k]) if v}
+        for k in range(len(layer))
+    ]
+
+
+def _mapping_rows(played: Played) -> NDArray[np.int64]:
+    """The mapping that runs at each place."""
+    return np.array(
+        [played.rows[0, place.layer, played.at(k)[2][0]] for k, place in enumerate(played.places)]
+    )
+
+
+def _count_row(played: Played, k: int) -> int:
+    """The row of `played.counted` that place `k` uses."""
+    return int(played.places[k].layer * played.rows.shape[2] + played.at(k)[2][0])
+
+
+def _bounds(played: Played, k: int) -> dict[str, float]:
+    """What each level and the array alone would need, by the analytical model."""
+    counts, row = played.counts, _count_row(played, k)
+    found = {"compute": float(counts.compute_cycles[row])}
+    for i, name in enumerate(played.hardware.levels):
+        found[f"{name} bandwidth"] = float(counts.level_cycles[row, i])
+    return found
+
+
+def _storage(played: Played) -> tuple[Mapping[str, Any], ...]:
+    """Shrink-to-fit: what of each capacity the mappings fill.
+
+    Source: the idea is DOSA's (Hong et al., MICRO 2023).
+    """
+    hardware, counts = played.hardware, played.counts
+    used = np.array([_count_row(played, k) for k in range(len(played.places))])
+    rows = []
+    for i, name in enumerate(hardware.levels):
+        groups = {int(hardware.partition[i, t]) for t in range(3) if hardware.keeps[i, t]}
+        for group in sorted(groups):
+            tensors = [
+                t for t in range(3) if hardware.keeps[i, t] and hardware.partition[i, t] == group
+            ]
+            capacity = float(hardware.capacity_bits[0, i, tensors[0]])
+            if not np.isfinite(capacity):
+                continue
+            bits = counts.tile_words[used, i][:, tensors] @ hardware.word_bits[0, i, tensors]
+            slots = np.where(hardware.double_buffered[i] & (2 * bits <= capacity), 2, 1)
+            filled = float((bits * slots).max())
+            rows.append(
+                {
+                    "level": name,
+                    "keeps": " + ".join(TENSORS[t] for t in tensors),
+                    "bytes": capacity / 8,
+                    "filled_bytes": filled / 8,
+                    "share": filled / capacity,
+                }
+            )
+    return tuple(rows)
+
+
+def _text_of(played: Played, row: int, layer: Layer) -> str:
+    mappings = played.mapped.mappings
+    return mapping_text(
+        played.hardware.levels,
+        mappings.temporal[row],
+        mappings.spatial_x[row],
+        mappings.spatial_y[row],
+        mappings.order[row],
+        layer,
+    )
+
+
+def mapping_text(
+    levels: tuple[str, ...], temporal: Any, spatial_x: Any, spatial_y: Any, order: Any, layer: Layer
+) -> str:
+    """A mapping, `(L, 8)` arrays, as an indented loop nest: one line for each loop."""
+    bounds = ", ".join(f"{d}={b}" for d, b in zip(DIMS, layer.dims) if b > 1)
+    lines = [f"{layer.name}: {bounds}"]
+    depth = 0
+    for i, level in enumerate(levels):
+        lines.append("  " * depth + f"[{level}]")
+        for d in order[i]:
+            if temporal[i, d] > 1:
+                lines.append("  " * (depth + 1) + f"for {DIMS[d].lower()} in {temporal[i, d]}:")
+                depth += 1
+        for axis, spatial in (("x", spatial_x), ("y", spatial_y)):
+            for d in range(len(DIMS)):
+                if spatial[i, d] > 1:
+                    lines.append(
+                        "  " * (depth + 1)
+                        + f"for {DIMS[d].lower()} in {spatial[i, d]}:  # across {axis}"
+                    )
+                    depth += 1
+    lines.append("  " * (depth + 1) + "multiply-accumulate")
+    return "\n".join(lines)

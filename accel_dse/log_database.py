@@ -194,7 +194,7 @@ def explained(place: str) -> Iterator[None]:
     """Turns any complaint of the database into a LogError that names `place`."""
     try:
         yield
-    except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, OverflowError) as error:
         cause = getattr(error, "orig", None) or error
         code = getattr(cause, "sqlite_errorname", "")
         for prefix, (what, hint) in _COMPLAINTS.items():

@@ -93,6 +93,8 @@ class Flags:
             OptionError: a flag is missing, too much, or does not say what it should.
             FileError: something in the study file is wrong.
         """
+        if self.seed is not None and self.seed >= 2**63:
+            raise OptionError(f"--seed: expected less than 2^63, got {self.seed}")
         search = self._of_file() if self._names_a_study() else self._of_flags()
         return replace(
             search,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse import encoding
-from accel_dse.constraints import Constraint, Group, broken, groups, nothing_valid, product
+from accel_dse.constraints import Constraint, broken, kept, nothing_valid
 from accel_dse.designs import Column, Columns, Design, length, rows
 from accel_dse.errors import DesignError
 from accel_dse.expressions import Expression
@@ -23,6 +23,7 @@ from accel_dse.moves import exchanged, mutated, repaired
 from accel_dse.parameters.base import Floats, Indices, Parameter
 from accel_dse.parameters.categorical import Categorical
 from accel_dse.parameters.permutation import Permutation
+from accel_dse.sampling import Group, groups, product
 
 WIDEST_ONE_HOT = 65_536
 """Width of a one-hot encoding that still makes sense."""
@@ -181,7 +182,7 @@ class DesignSpace:
 
     def satisfied(self, columns: Columns) -> NDArray[np.bool_]:
         """Which of `n` designs keep all constraints, shape `(n,)`."""
-        return np.asarray(~self.violated(columns).any(axis=1))
+        return kept(self.constraints, columns)
 
     def feature_values(self, columns: Columns) -> dict[str, Floats]:
         """The features of `n` designs, each of shape `(n,)`.

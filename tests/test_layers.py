@@ -23,6 +23,7 @@ LAYERS = [
         expressions
         parameters.*
         constraints moves encoding
+        sampling
         space
         workload technology_tables metrics
         technology

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from accel_dse import constraints as constraints_module
+from accel_dse import sampling
 from accel_dse.constraints import Constraint
 from accel_dse.errors import DesignError
 from accel_dse.expressions import Expression
@@ -203,7 +203,7 @@ def test_a_neighbor_differs_in_one_parameter(space, seed):
 
 @pytest.mark.parametrize("most_rows", [2**20, 7, 1])
 def test_every_valid_design_is_drawn_equally_often_however_many_are_listed(monkeypatch, most_rows):
-    monkeypatch.setattr(constraints_module, "MOST_ROWS", most_rows)
+    monkeypatch.setattr(sampling, "MOST_ROWS", most_rows)
     space = countable()
     expected = listed(countable())
     assert (space.count_valid() is None) == (most_rows < 2**20)
@@ -213,9 +213,33 @@ def test_every_valid_design_is_drawn_equally_often_however_many_are_listed(monke
     assert max(abs(count - 200) for count in counts.values()) < 5 * np.sqrt(200)
 
 
+def test_designs_that_grow_together_are_drawn_nearly_equally_often(monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_ROWS", 1)
+    monkeypatch.setattr(sampling, "ENOUGH", 2**30)
+    expected = listed(countable())
+    counts = dict.fromkeys((tuple(design.values()) for design in expected), 0)
+    for design in countable().sample(200 * len(expected), rng()):
+        counts[tuple(design.values())] += 1
+    assert max(abs(count - 200) for count in counts.values()) < 0.35 * 200
+
+
+def test_valid_designs_are_found_where_one_draw_in_a_billion_is_valid():
+    names = [f"p{i}" for i in range(60)]
+    chain = DesignSpace(
+        "chain",
+        tuple(Integer(name, 1, 30) for name in names),
+        rules(*(f"{a} < {b} + 5" for a, b in itertools.pairwise(names)), "p0 == p59"),
+    )
+    designs = chain.sample(20, rng())
+    keep(chain, designs)
+    assert len({tuple(design.values()) for design in designs}) >= 15
+    assert chain.sample(20, rng()) == designs
+    assert chain.share_valid(20_000, rng()) == 0
+
+
 @pytest.mark.parametrize("most_rows", [2**20, 1])
 def test_a_log_scale_keeps_its_weights_under_constraints(monkeypatch, most_rows):
-    monkeypatch.setattr(constraints_module, "MOST_ROWS", most_rows)
+    monkeypatch.setattr(sampling, "MOST_ROWS", most_rows)
     space = DesignSpace(
         "log", (Integer("a", 1, 64, scale="log"), Integer("b", 1, 2)), rules("a * b <= 64")
     )

@@ -62,9 +62,9 @@ class Effort:
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "low": Effort(splits=2, beam=1, tiles=32, fine=False),
-    "normal": Effort(splits=4, beam=2, tiles=64, fine=False),
-    "high": Effort(splits=16, beam=4, tiles=512, fine=True),
+    "low": Effort(splits=2, beam=2, tiles=32, fine=False),
+    "normal": Effort(splits=3, beam=4, tiles=64, fine=True),
+    "high": Effort(splits=16, beam=6, tiles=512, fine=True),
 }
 
 
@@ -344,8 +344,7 @@ def _exposed(chip: Any, counts: Ints, work: Any) -> float:
     for d in range(8):
         parts *= counts[0, d]
     rate = min(
-        chip.shared_bits_per_cycle[0],
-        min(chip.read_bits_per_cycle[0], chip.write_bits_per_cycle[0]),
+        chip.shared_bits_per_cycle[0], chip.read_bits_per_cycle[0], chip.write_bits_per_cycle[0]
     )
     return (work.dram_read_bits + work.dram_written_bits) / parts / rate
 

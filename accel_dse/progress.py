@@ -118,12 +118,12 @@ class Terminal:
         self._bar = Progress(
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            TextColumn("[dim]{task.fields[left]}"),
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[left]}", style="dim", markup=False),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task("", left="")
+        self._task = self._bar.add_task("", total=None, left="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -144,7 +144,7 @@ class Terminal:
 
     def say(self, message: str) -> None:
         """Prints a line above the bar."""
-        self._bar.console.print(message, highlight=False)
+        self._bar.console.print(message, highlight=False, markup=False)
 
 
 class Notebook:

@@ -8,6 +8,7 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from accel_dse.cli.building import build_optimizer, build_problem, build_simulator
 from accel_dse.files import Check, StudyFile, check, load_space
@@ -39,7 +40,8 @@ def show(path: str, *, as_json: bool) -> None:
     for name, value in content.items():
         lines = [f"{k}: {plain(v)}" for k, v in value.items()] if isinstance(value, dict) else None
         for i, line in enumerate(lines or [plain(value)]):
-            table.add_row("" if i else f"[dim]{name.replace('_', ' ')}", line)
+            label = Text("" if i else name.replace("_", " "), style="dim")
+            table.add_row(label, Text(line))
     console.print(table)
 
 
@@ -95,5 +97,6 @@ def _parameters(space: DesignSpace) -> Table:
     for parameter in space.parameters:
         count = "" if math.isinf(parameter.count) else number(float(parameter.count))
         kind = type(parameter).__name__.lower()
-        table.add_row(parameter.name, kind, parameter.summary(), parameter.unit, count)
+        words = (parameter.name, kind, parameter.summary(), parameter.unit, count)
+        table.add_row(*map(Text, words))
     return table

@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from accel_dse import plugins
 from accel_dse.errors import DseError
@@ -30,7 +31,7 @@ def show(kind: str, *, as_json: bool) -> None:
         is_number = isinstance(value, int | float)
         table.add_column(name, justify="right" if is_number else "left", no_wrap=i == 0)
     for row in rows:
-        table.add_row(*map(_cell, row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console().print(table)
 
 

@@ -75,7 +75,7 @@ def measure(request: Request, *, as_json: bool) -> None:
     if "layers" in answer:
         console.print(measurement.layers(answer["layers"]))
     if "trace" in answer:
-        console.print(f"timeline in {answer['trace']}: open it at https://ui.perfetto.dev")
+        print(f"timeline in {answer['trace']}: open it at https://ui.perfetto.dev")
 
 
 def _answer(

@@ -40,6 +40,7 @@ STYLE = {
     "legend.edgecolor": "none",
     "legend.fontsize": 8.0,
     "figure.dpi": 150.0,
+    "text.parse_math": False,
 }
 
 MOST_POINTS = 20_000
@@ -79,7 +80,6 @@ def overview(trials: Sequence[Trial], summary: Summary, title: str) -> Figure:
         trade_off(axes[0, 1], trials, summary)
         over_time(axes[1, 0], trials, summary)
         why_not(axes[1, 1], summary)
-        figure.draw_without_rendering()
     return figure
 
 

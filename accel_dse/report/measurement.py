@@ -25,8 +25,8 @@ def measured(
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "right", "left", "left", "right"):
         table.add_column(justify="right" if justify == "right" else "left")
-    left = [(name, plain(value)) for name, value in design.items()]
-    right = [(name, number(value)) for name, value in metrics.items()]
+    left = [(Text(name), Text(plain(value))) for name, value in design.items()]
+    right = [(Text(name), Text(number(value))) for name, value in metrics.items()]
     for i in range(max(len(left), len(right))):
         row = [*(left[i] if i < len(left) else ("", "")), " "]
         table.add_row(*row, *(right[i] if i < len(right) else ("", "")))
@@ -41,7 +41,7 @@ def layers(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         return table
     for name, value in rows[0].items():
         is_number = isinstance(value, int | float)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(plain(value) for value in row.values()))
+        table.add_row(*(Text(plain(value)) for value in row.values()))
     return table

@@ -101,8 +101,8 @@ class Summary:
         }
 
     def milestones(self) -> list[tuple[int, float | None]]:
-        """(trials, best so far) at 10, 20, 50, 100, 200, ... and at the end; None if none yet."""
-        marks = [m * 10**k for k in range(1, 8) for m in (1, 2, 5)]
+        """(trials, best so far) at 1, 2, 5, 10, 20, ... and at the end; None if none yet."""
+        marks = [m * 10**k for k in range(8) for m in (1, 2, 5)]
         places = [n for n in marks if n < self.trials] + [self.trials] * bool(self.trials)
         values = [float(self.best_so_far[n - 1]) for n in places]
         return [(n, None if np.isnan(value) else value) for n, value in zip(places, values)]

@@ -81,12 +81,16 @@ def heading(summary: Summary, study: StudyDescription, place: str) -> Renderable
         for w in problem["workloads"]
     )
     goal = summary.goal
-    grid.add_row("log", place)
-    grid.add_row("space", problem["space"]["name"])
-    grid.add_row("workloads", networks)
-    grid.add_row("goal", ", ".join([*map(str, goal.objectives), *map(str, goal.limits)]))
-    grid.add_row("optimizer", _with_options(study.optimizer, study.optimizer_options, study.seed))
-    grid.add_row("simulator", f"{study.simulator}, version {study.simulator_version}")
+    lines = {
+        "log": place,
+        "space": problem["space"]["name"],
+        "workloads": networks,
+        "goal": ", ".join([*map(str, goal.objectives), *map(str, goal.limits)]),
+        "optimizer": _with_options(study.optimizer, study.optimizer_options, study.seed),
+        "simulator": f"{study.simulator}, version {study.simulator_version}",
+    }
+    for name, text in lines.items():
+        grid.add_row(name, Text(text))
     return grid
 
 
@@ -131,7 +135,7 @@ def designs(trials: Sequence[Trial], summary: Summary) -> RenderableType:
         table.add_row(label, *(_value(trial, name, bounds) for trial in trials))
     table.add_section()
     for name in trials[0].design:
-        table.add_row(name, *(plain(trial.design.get(name)) for trial in trials))
+        table.add_row(Text(name), *(Text(plain(trial.design.get(name))) for trial in trials))
     if others:
         table.add_section()
     for name in others:
@@ -146,13 +150,13 @@ def limits(summary: Summary) -> RenderableType:
     table.add_column("limit")
     table.add_column("best design has", justify="right")
     table.add_column("keeps out", justify="right")
-    table.add_column(f"without it, best {objective}", justify="right")
+    table.add_column(Text(f"without it, best {objective}"), justify="right")
     table.add_column("")
     for use in summary.limits:
         value = "-" if use.value is None else f"{number(use.value)} ({_share(use)})"
         without = number(use.without.metrics[objective]) if use.without else "no better"
         verdict = Text("binds", style="bold yellow") if use.binds else Text("slack", style="dim")
-        table.add_row(str(use.limit), value, f"{use.beyond:,}", without, verdict)
+        table.add_row(Text(str(use.limit)), value, f"{use.beyond:,}", without, verdict)
     return table
 
 
@@ -176,7 +180,7 @@ def convergence(summary: Summary) -> RenderableType:
     for n, _ in marks:
         table.add_column(f"{n:,}", justify="right")
     values = ["-" if value is None else number(value) for _, value in marks]
-    table.add_row(summary.goal.objectives[0].metric, *values)
+    table.add_row(Text(summary.goal.objectives[0].metric), *values)
     return table
 
 

@@ -54,7 +54,8 @@ def spatial_options(
         How many were found.
     """
     levels = chip.levels
-    fan_x, fan_y, unroll_x, unroll_y = chip.fanout_x, chip.fanout_y, chip.unroll_x, chip.unroll_y
+    fan_x, fan_y = chip.fanout_x, chip.fanout_y
+    unroll_x, unroll_y = _may_split(chip.unroll_x, chip.whole), _may_split(chip.unroll_y, chip.whole)
     bits = chip.word_bits[0, :3]
     wide = max(most, WIDTH)
     beam_x = np.ones((wide, levels, 8), dtype=np.int64)
@@ -172,6 +173,19 @@ def spatial_options(
             total *= ceil_div(dims[d], factor)
         out_steps[k] = total
     return count
+
+
+@nb.njit(cache=True)
+def _may_split(unroll: Any, whole: Any) -> Any:
+    """Dimensions that a level's fan-out may split, `(L, 8)`: none that a level inside holds whole."""
+    allowed = unroll != 0
+    for d in range(8):
+        inside = False
+        for level in range(len(allowed) - 1, -1, -1):
+            if inside:
+                allowed[level, d] = False
+            inside = inside or whole[level, d] != 0
+    return allowed
 
 
 @nb.njit(cache=True)

@@ -92,6 +92,10 @@ class Rows:
         self.failures.append((ast.unparse(node), bad))
         return values, undefined | bad
 
+    def forget(self, since: int) -> None:
+        """Forgets the failures after the first `since`: the terms were not reached."""
+        del self.failures[since:]
+
 
 Formula = Callable[[Rows], Term]
 
@@ -254,8 +258,10 @@ class Compiler:
             numbers, undefined = parts[0](rows)
             values = numbers != 0
             for part in parts[1:]:
+                still_open, known = values if conjunction else ~values, len(rows.failures)
                 later, bad = part(rows)
-                still_open = values if conjunction else ~values
+                if not still_open.any():
+                    rows.forget(known)
                 undefined = undefined | (bad & still_open)
                 values = values & (later != 0) if conjunction else values | (later != 0)
             return values, undefined
@@ -267,8 +273,16 @@ class Compiler:
         condition, taken, other = (self._number(part, depth) for part in (test, body, orelse))
 
         def evaluate(rows: Rows) -> Term:
-            (c, bad), (a, bad_a), (b, bad_b) = condition(rows), taken(rows), other(rows)
-            return np.where(c != 0, a, b), bad | np.where(c != 0, bad_a, bad_b)
+            number, undefined = condition(rows)
+            first, known = number != 0, len(rows.failures)
+            a, bad_a = taken(rows)
+            if not first.any():
+                rows.forget(known)
+            known = len(rows.failures)
+            b, bad_b = other(rows)
+            if first.all():
+                rows.forget(known)
+            return np.where(first, a, b), undefined | np.where(first, bad_a, bad_b)
 
         return evaluate
 
@@ -392,9 +406,10 @@ class Compiler:
         return evaluate
 
 
-def shown(text: str) -> str:
-    """`text` in quotes, cut where it is too long for a message."""
-    return repr(text) if len(text) <= 80 else f"{text[:77]!r}..."
+def shown(value: Any) -> str:
+    """`value` as Python writes it, cut where it is too long for a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _any(masks: Iterable[Undefined]) -> Undefined:
@@ -409,5 +424,5 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     known = [str(k) for k in known]
     close = get_close_matches(name, known, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {close[0]!r}"
     return f"known: {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}" if known else ""

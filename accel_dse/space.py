@@ -18,7 +18,7 @@ from accel_dse.constraints import Constraint, broken, kept, nothing_valid
 from accel_dse.designs import Column, Columns, Design, length, rows
 from accel_dse.errors import DesignError
 from accel_dse.expressions import Expression
-from accel_dse.formula import suggestion
+from accel_dse.formula import shown, suggestion
 from accel_dse.moves import exchanged, mutated, repaired
 from accel_dse.parameters.base import Floats, Indices, Parameter
 from accel_dse.parameters.categorical import Categorical
@@ -99,7 +99,9 @@ class DesignSpace:
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name; DesignError if there is none."""
         if name not in self._by_name:
-            raise DesignError(f"no parameter is named {name!r}", hint=suggestion(name, self.names))
+            raise DesignError(
+                f"no parameter is named {shown(name)}", hint=suggestion(name, self.names)
+            )
         return self._by_name[name]
 
     @property
@@ -144,7 +146,7 @@ class DesignSpace:
             given = design[name]
             if type(given) is not type(value) or repr(given) != repr(value):
                 raise DesignError(
-                    f"{name}: {given!r} must be given as {value!r}", hint="use space.canonical"
+                    f"{name}: {shown(given)} must be given as {value!r}", hint="use space.canonical"
                 )
         columns = self.columns([design])
         for constraint, bad in zip(self.constraints, self.violated(columns)[0]):
@@ -261,12 +263,8 @@ class DesignSpace:
 
     @property
     def encoded_names(self) -> tuple[str, ...]:
-        """A name for each number of `encode`, such as `pes_x` or `dataflow[2]`."""
-        return tuple(
-            f"{p.name}[{i}]" if p.width > 1 else p.name
-            for p in self.parameters
-            for i in range(p.width)
-        )
+        """A name for each number of `encode`, such as `pes_x`, `dataflow[ws]` or `tiling[2]`."""
+        return tuple(label for parameter in self.parameters for label in parameter.labels)
 
     def encode(self, designs: Sequence[Design]) -> Floats:
         """`n` designs as points in the unit cube, shape `(n, width)`.

@@ -1,13 +1,14 @@
 """What is wrong with a file: collected, and told all at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from accel_dse.errors import FileError
-from accel_dse.files.document import Document, Place
-from accel_dse.formula import suggestion
+from accel_dse.files.document import Document
+from accel_dse.files.yaml_builder import Place
+from accel_dse.formula import shown, suggestion
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
@@ -56,36 +57,31 @@ def _complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tupl
             yield place, "missing", ""
         elif kind == "extra_forbidden":
             yield place, "unknown key", suggestion(str(place[-1]), list(model.model_fields))
-        elif kind in ("model_type", "dict_type"):
-            yield place, f"must be a mapping, got {shown(value)}", ""
-        elif kind == "too_short":
-            yield (
-                place,
-                f"expected {item['ctx']['min_length']} entries or more, got {len(value)}",
-                "",
-            )
-        elif kind == "too_long":
-            yield (
-                place,
-                f"expected {item['ctx']['max_length']:,} entries at most, got {len(value):,}",
-                "",
-            )
         else:
-            yield place, f"{_lower(item['msg'])}, got {shown(value)}", ""
+            yield place, f"{_expected(item)}, got {described(value)}", ""
 
 
-def _lower(message: str) -> str:
-    message = message.replace("Input should be", "must be")
+def _expected(item: Mapping[str, Any]) -> str:
+    """What one of pydantic's errors says that a value must be."""
+    match item["type"]:
+        case "model_type" | "dict_type":
+            return "must be a mapping"
+        case "string_pattern_mismatch":
+            return "must be a word of letters, digits, _ . and -"
+        case "too_short":
+            return f"must have {item['ctx']['min_length']} entries or more"
+        case "too_long":
+            return f"must have {item['ctx']['max_length']:,} entries at most"
+    message = str(item["msg"]).replace("Input should be", "must be")
     return message[:1].lower() + message[1:]
 
 
-def shown(value: Any) -> str:
+def described(value: Any) -> str:
     """`value` in a message: as it is if short, else what it is."""
     if isinstance(value, dict):
-        return "a mapping"
+        return f"a mapping of {len(value)}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"a list of {len(value)}"
     if value is None:
         return "nothing"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return str(value).lower() if isinstance(value, bool) else shown(value)

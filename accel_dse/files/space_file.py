@@ -9,10 +9,11 @@ from accel_dse.constraints import Constraint
 from accel_dse.designs import Design
 from accel_dse.errors import DesignError, FileError
 from accel_dse.expressions import Expression
-from accel_dse.files.document import Document, Place, read_yaml
+from accel_dse.files.document import Document, read_yaml
 from accel_dse.files.mistakes import Mistakes
 from accel_dse.files.schemas import PARAMETERS, ReferenceEntry, RuleEntry, SpaceEntry
-from accel_dse.formula import suggestion
+from accel_dse.files.yaml_builder import Place
+from accel_dse.formula import shown, suggestion
 from accel_dse.parameters import Parameter
 from accel_dse.space import DesignSpace
 
@@ -86,8 +87,8 @@ def find_space(path_or_name: str | Path) -> tuple[Path, str]:
     if path.suffix.lower() in SUFFIXES or path.exists():
         return path, text
     raise FileError(
-        f"no design space is named {text!r}",
-        hint=f"{suggestion(text, names())}; or give the path of a .yaml file",
+        f"no design space is named {shown(text)}",
+        hint=f"{suggestion(text, names())}, or give the path of a .yaml file",
     )
 
 

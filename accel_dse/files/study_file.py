@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from accel_dse.errors import DseError
-from accel_dse.files.document import Document, Place, read_yaml
-from accel_dse.files.mistakes import Mistakes
+from accel_dse.files.document import Document, read_yaml
+from accel_dse.files.mistakes import Mistakes, described
 from accel_dse.files.schemas import StudyEntry
 from accel_dse.files.space_file import SUFFIXES
+from accel_dse.files.yaml_builder import Place
 from accel_dse.problem import Aggregate, Goal, Limit, Objective
 
 FILES = (*SUFFIXES, ".onnx", ".csv")
@@ -108,7 +109,9 @@ class _Reader:
         places = [(*place, i) if isinstance(value, list) else place for i in range(len(items))]
         for item, where in zip(items, places):
             if not isinstance(item, str):
-                self.mistakes.add(where, f"expected a word or a list of words, got {item!r}")
+                self.mistakes.add(
+                    where, f"expected a word or a list of words, got {described(item)}"
+                )
         return [(where, item) for where, item in zip(places, items) if isinstance(item, str)]
 
     def goal(self, entry: StudyEntry) -> Goal | None:
@@ -139,7 +142,9 @@ class _Reader:
         found: dict[str, float] = {}
         for where, name, weight in named:
             if type(weight) not in (int, float) or not 0 < weight < float("inf"):
-                self.mistakes.add(where, f"weight must be a number above 0, got {weight!r}")
+                self.mistakes.add(
+                    where, f"weight must be a number above 0, got {described(weight)}"
+                )
             elif (file := self.file(name, where, FILES)) in found:
                 self.mistakes.add(where, f"{name!r} is named twice")
             else:
@@ -152,7 +157,9 @@ class _Reader:
         if isinstance(value, dict) and isinstance(value.get("name"), str):
             return Choice(value["name"], {k: v for k, v in value.items() if k != "name"})
         self.mistakes.add(
-            (key,), f"expected a name, got {value!r}", f"write {key}: {{name: NAME, OPTION: VALUE}}"
+            (key,),
+            f"expected a name, got {described(value)}",
+            f"write {key}: {{name: NAME, OPTION: VALUE}}",
         )
         return Choice("")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from accel_dse.designs import Column
 from accel_dse.errors import DesignError
-from accel_dse.formula import FUNCTIONS
+from accel_dse.formula import FUNCTIONS, shown
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -59,6 +59,13 @@ class Parameter(ABC):
     @abstractmethod
     def width(self) -> int:
         """How many numbers `encode` makes of one value."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each number that `encode` makes."""
+        if self.width == 1:
+            return (self.name,)
+        return tuple(f"{self.name}[{i}]" for i in range(self.width))
 
     @property
     @abstractmethod
@@ -158,7 +165,9 @@ class Parameter(ABC):
         """The error about the first value of `column` that is `wrong`."""
         row = int(np.flatnonzero(wrong)[0])
         value = self.plain(column[row : row + 1])[0]
-        return DesignError(f"design {row}: {self.name}: {value!r} is not one of {self.summary()}")
+        return DesignError(
+            f"design {row}: {self.name}: {shown(value)} is not one of {self.summary()}"
+        )
 
 
 def require(name: str, condition: bool, message: str, hint: str = "") -> None:
@@ -183,7 +192,7 @@ def require_distinct(name: str, values: Sequence[Any]) -> None:
     )
     seen: set[Any] = set()
     for value in values:
-        require(name, value not in seen, f"values must be distinct, got {value!r} twice")
+        require(name, value not in seen, f"values must be distinct, got {shown(value)} twice")
         seen.add(value)
 
 

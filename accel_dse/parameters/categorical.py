@@ -11,6 +11,7 @@ import numpy as np
 
 from accel_dse.designs import Column
 from accel_dse.errors import DesignError
+from accel_dse.formula import shown
 from accel_dse.parameters.base import (
     EXACT,
     Floats,
@@ -40,18 +41,18 @@ class Categorical(Parameter):
     def __post_init__(self) -> None:
         super().__post_init__()
         values = tuple(self.values)
+        require(
+            self.name,
+            all(type(value) is str for value in values)
+            or all(type(value) is int and abs(value) <= EXACT for value in values),
+            f"choices must be all strings or all whole numbers, got {shown(list(values))}",
+            "quote them",
+        )
         require_distinct(self.name, values)
         require(
             self.name,
             len(values) <= MOST_NAMES,
             f"{len(values):,} choices, at most {MOST_NAMES:,} are allowed",
-        )
-        require(
-            self.name,
-            all(type(value) is str for value in values)
-            or all(type(value) is int and abs(value) <= EXACT for value in values),
-            f"choices must be all strings or all whole numbers, got {listed(values)}",
-            "quote them",
         )
         object.__setattr__(self, "values", values)
 
@@ -62,6 +63,10 @@ class Categorical(Parameter):
     @property
     def width(self) -> int:
         return self.count
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}[{value}]" for value in self.values)
 
     @property
     def fields(self) -> tuple[int, ...]:
@@ -90,7 +95,7 @@ class Categorical(Parameter):
         if type(value) in (str, int) and value in self.values:
             return value
         raise DesignError(
-            f"{value!r} is not one of {self.summary()}", hint=f"write {self.values[0]!r}"
+            f"{shown(value)} is not one of {self.summary()}", hint=f"write {self.values[0]!r}"
         )
 
     def column(self, values: Sequence[Any]) -> Column:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from accel_dse.designs import Column
 from accel_dse.errors import DesignError
+from accel_dse.formula import shown
 from accel_dse.parameters.base import Floats, Indices, Parameter, plain_number, require
 from accel_dse.parameters.splits import LARGEST_TOTAL, Splits, primes, splits
 
@@ -99,7 +100,7 @@ class Factorization(Parameter):
         if self.ragged:
             rule = "each must be at most what the later ones leave to cover, the first equal to it"
         raise DesignError(
-            f"{value!r} is not {self.summary()}: {rule}",
+            f"{shown(value)} is not {self.summary()}: {rule}",
             hint=f"write {[self.total] + [1] * (self.parts - 1)}",
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from accel_dse.designs import Column
 from accel_dse.errors import DesignError
+from accel_dse.formula import shown
 from accel_dse.parameters.base import (
     EXACT,
     MOST_CHOICES,
@@ -78,7 +79,7 @@ class Grid(Parameter):
             if number in near:
                 return near[near.index(number)]
             hint = f"nearest: {' or '.join(str(v) for v in near)}"
-        raise DesignError(f"{value!r} is not one of {self.summary()}", hint=hint)
+        raise DesignError(f"{shown(value)} is not one of {self.summary()}", hint=hint)
 
     def column(self, values: Sequence[Any]) -> Column:
         return number_column(values, self.grid.dtype, self.name)
@@ -143,7 +144,7 @@ class Ordinal(Grid):
             require(
                 self.name,
                 number is not None and abs(number) <= EXACT,
-                f"values must be numbers of at most 2^53, got {value!r}",
+                f"values must be numbers of at most 2^53, got {shown(value)}",
                 "use categorical for names",
             )
         require_distinct(self.name, values)

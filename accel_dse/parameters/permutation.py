@@ -12,6 +12,7 @@ import numpy as np
 
 from accel_dse.designs import Column
 from accel_dse.errors import DesignError
+from accel_dse.formula import shown
 from accel_dse.parameters.base import (
     Floats,
     Indices,
@@ -40,16 +41,19 @@ class Permutation(Parameter):
     def __post_init__(self) -> None:
         super().__post_init__()
         items = tuple(self.items)
+        for item in items:
+            require(
+                self.name,
+                type(item) is str,
+                f"items must be strings, got {shown(item)}",
+                "quote it",
+            )
         require_distinct(self.name, items)
         require(
             self.name,
             len(items) <= MOST_ITEMS,
             f"{len(items)} items, at most {MOST_ITEMS} are allowed",
         )
-        for item in items:
-            require(
-                self.name, type(item) is str, f"items must be strings, got {item!r}", "quote it"
-            )
         object.__setattr__(self, "items", items)
 
     @property
@@ -59,6 +63,10 @@ class Permutation(Parameter):
     @property
     def width(self) -> int:
         return len(self.items)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}[{item}]" for item in self.items)
 
     @property
     def fields(self) -> tuple[int, ...]:
@@ -90,7 +98,7 @@ class Permutation(Parameter):
         order = tuple(value) if isinstance(value, Sequence) else ()
         if len(order) != len(self.items) or any(item not in order for item in self.items):
             raise DesignError(
-                f"{value!r} is not an order of {', '.join(self.items)}",
+                f"{shown(value)} is not an order of {', '.join(self.items)}",
                 hint=f"write {list(self.items)}",
             )
         return tuple(str(item) for item in order)

@@ -11,6 +11,7 @@ import numpy as np
 
 from accel_dse.designs import Column
 from accel_dse.errors import DesignError
+from accel_dse.formula import shown
 from accel_dse.parameters.base import (
     Floats,
     Indices,
@@ -85,7 +86,7 @@ class Real(Parameter):
         number = plain_number(value)
         if number is None or not self.low <= number <= self.high:
             raise DesignError(
-                f"{value!r} is not a number from {self.summary()}",
+                f"{shown(value)} is not a number from {self.summary()}",
                 hint=f"write a number such as {self.low:g}",
             )
         return float(number)

@@ -20,7 +20,7 @@ demo: $(VENV)/.demo ## The best edge accelerator of 27 mm2 for an ONNX MobileNet
 	mkdir -p demo
 	$(BIN)/accel-dse optimize edge --workload notebooks/networks/mobilenet_v2.onnx \
 	  --minimize latency_ms --limit 'area_mm2<=27' --trials 2000 --batch 20 --log $(LOG)
-	$(BIN)/accel-dse report $(LOG) --png demo/report.png
+	$(BIN)/accel-dse report $(LOG) --out demo/report.png
 
 test: $(VENV)/.dev ## Everything but the slow reproductions, under 15 minutes on two cores
 	$(BIN)/pytest -n 2 -m 'not slow'

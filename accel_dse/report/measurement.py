@@ -10,6 +10,19 @@ from rich.text import Text
 
 from accel_dse.report.tables import number, plain
 
+SCALED: Mapping[str, tuple[str, float, str]] = {
+    "macs": ("M MACs", 1e-6, ".2f"),
+    "cycles": ("cycles", 1.0, ",.0f"),
+    "share": ("% time", 100.0, ".1f"),
+    "utilization": ("% busy", 100.0, ".1f"),
+    "dram_bytes": ("DRAM kB", 1e-3, ",.1f"),
+    "energy_mj": ("uJ", 1e3, ",.1f"),
+}
+"""Columns of layers that read better in other units: title, factor, format."""
+
+HIDDEN = ("kind",)
+"""Columns of layers that the layer's name tells, too; `--json` has them."""
+
 
 def measured(
     title: str, design: Mapping[str, Any], metrics: Mapping[str, float], reason: str
@@ -35,13 +48,34 @@ def measured(
 
 
 def layers(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """One row for each layer, with the columns that the simulator gives."""
+    """One row for each layer, with the columns of single values that the simulator gives."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    if not rows:
-        return table
-    for name, value in rows[0].items():
-        is_number = isinstance(value, int | float)
-        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+    shown = [name for name in (rows[0] if rows else {}) if _says_something(name, rows)]
+    for name in shown:
+        title = SCALED[name][0] if name in SCALED else name
+        is_number = isinstance(rows[0][name], int | float)
+        # numbers are never cut; words fold on a narrow terminal
+        widest = max(len(_cell(name, row[name])) for row in rows) if is_number else 10
+        table.add_column(
+            Text(title),
+            justify="right" if is_number else "left",
+            min_width=max(widest, *map(len, title.split())),
+            overflow="fold",
+        )
     for row in rows:
-        table.add_row(*(Text(plain(value)) for value in row.values()))
+        table.add_row(*(Text(_cell(name, row[name])) for name in shown))
     return table
+
+
+def _says_something(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a column is worth its width: not nested, not the same 1 throughout."""
+    values = [row[name] for row in rows]
+    nested = any(isinstance(value, Mapping) for value in values)
+    return name not in HIDDEN and not nested and not all(value == 1 for value in values)
+
+
+def _cell(name: str, value: Any) -> str:
+    if name not in SCALED:
+        return plain(value)
+    _, factor, form = SCALED[name]
+    return format(value * factor, form)

@@ -57,7 +57,7 @@ def explain(played: Played) -> Explanation:
             {
                 "layer": layer.name,
                 "kind": layer.kind,
-                "count": place.count,
+                "runs": place.count,
                 "macs": layer.macs * place.count,
                 "cycles": cycles * place.count,
                 "share": cycles * place.count / total,
@@ -74,7 +74,7 @@ def explain(played: Played) -> Explanation:
             {
                 "layer": f"{len(played.workload.vector_ops)} vector operations",
                 "kind": "vector",
-                "count": sum(op.count for op in played.workload.vector_ops),
+                "runs": sum(op.count for op in played.workload.vector_ops),
                 "macs": 0,
                 "cycles": cycles,
                 "share": cycles / total,

@@ -133,8 +133,18 @@ def test_one_design_is_shown_beside_its_metrics():
 
 
 def test_layers_are_shown_with_whatever_columns_there_are():
-    rows = [{"layer": "conv[1]", "cycles": 12345, "share": 0.5, "bottleneck": "dram"}]
-    text = printed(measurement.layers(rows))
-    for part in ("layer", "bottleneck", "conv[1]", "12,345", "0.5", "dram"):
-        assert part in text
+    rows = [
+        {"layer": "conv[1]", "runs": 1, "cycles": 12345.0, "share": 0.5, "waits": {"dram": 3},
+         "bottleneck": "dram", "odd_count": 7},
+        {"layer": "fc", "runs": 1, "cycles": 1.0, "share": 0.25, "waits": {}, "bottleneck": "",
+         "odd_count": 8},
+    ]  # fmt: skip
+    lines = [line.split() for line in printed(measurement.layers(rows)).splitlines()]
+    assert lines[0] == ["layer", "cycles", "%", "time", "bottleneck", "odd_count"]
+    assert lines[2] == ["conv[1]", "12,345", "50.0", "dram", "7"]
     assert printed(measurement.layers([])).strip() == ""
+
+
+def test_a_column_of_layers_is_shown_once_one_of_its_values_says_something():
+    rows = [{"layer": "a", "runs": 1}, {"layer": "b", "runs": 3}]
+    assert "runs" in printed(measurement.layers(rows))

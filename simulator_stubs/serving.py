@@ -7,8 +7,8 @@ simulator it serves.
 from __future__ import annotations
 
 import json
+import math
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -40,8 +40,10 @@ def serve(
         metrics: what `simulate` returns, all of it, each time.
         parameters: what `simulate` reads of a design.
     """
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the simulator prints is no answer
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a program it starts must not eat requests
+    os.dup2(2, 1)  # and what it prints is no answer
 
     def say(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
@@ -50,7 +52,7 @@ def serve(
     greeting = {"accel_dse": 1, "simulator": simulator, "version": version}
     say({**greeting, "metrics": list(metrics), "parameters": list(parameters)})
     workloads = {}
-    for line in sys.stdin:
+    for line in requests:
         message = json.loads(line)
         if "design" not in message:
             workloads[message["workload"]] = message
@@ -63,6 +65,13 @@ def serve(
         except Exception as error:  # the study decides what becomes of it
             traceback.print_exc()
             say({"id": message["id"], "error": f"{type(error).__name__}: {error}"})
+
+
+def count_macs(workload: Mapping[str, Any]) -> int:
+    """Multiply-accumulates of `workload`."""
+    return sum(
+        layer["count"] * math.prod(layer[dim] for dim in DIMS) for layer in workload["layers"]
+    )
 
 
 def unique(workload: Mapping[str, Any]) -> list[dict[str, Any]]:

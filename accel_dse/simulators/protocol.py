@@ -38,10 +38,12 @@ minimization, so it must not be believed."""
 
 
 def quote(text: str) -> str:
-    """Foreign text on one line, printable and not long; its end where it must be cut."""
+    """Foreign text on one line, printable and not long; cut in the middle."""
     line = "".join(c if c.isprintable() else " " for c in text)
     line = " ".join(line.split())
-    return line if len(line) <= LONGEST_QUOTE else f"... {line[-LONGEST_QUOTE:]}"
+    if len(line) <= LONGEST_QUOTE:
+        return line
+    return f"{line[: 2 * LONGEST_QUOTE // 3]} ... {line[-LONGEST_QUOTE // 3 :]}"
 
 
 def workload_message(workload: Workload) -> dict[str, Any]:

@@ -152,6 +152,6 @@ def test_whatever_is_answered_is_a_result_or_an_error(message):
 @settings(deadline=None)
 @given(st.text())
 def test_a_quote_is_one_printable_line(text):
-    quoted = quote(text * 50)
+    quoted = quote(text * 100)
     assert quoted.isprintable()
-    assert len(quoted) <= LONGEST_QUOTE + 4
+    assert len(quoted) <= LONGEST_QUOTE + 5

@@ -85,6 +85,39 @@ def fits(
 
 
 @nb.njit(cache=True)
+def fits_outside(
+    chip: Any, level: int, tile: Ints, least: Ints, window: Ints, unfinished: bool, words: Floats
+) -> bool:
+    """Whether the levels between DRAM and `level` can hold what goes into `tile`.
+
+    Args:
+        chip: one element of `loop_counts.pack(hardware)`.
+        tile: extents of the level's tile, `(8,)`.
+        least: extents of the smallest tile of each level, were the level's tile one element;
+            a dimension that a level holds whole in negative, `(L, 8)`.
+        unfinished: whether products are added to a tile's sums again later.
+        words: scratch, `(3,)`.
+    """
+    extent = np.empty(8, dtype=np.int64)
+    for outer in range(1, level):
+        for d in range(8):
+            extent[d] = max(tile[d] * least[outer, d], -least[outer, d])
+        tile_words(extent, window, words)
+        if unfinished:
+            words[OUTPUTS] *= chip.word_bits[outer, 3] / chip.word_bits[outer, 2]
+        if not fits(
+            words,
+            chip.keeps[outer],
+            chip.partition[outer],
+            chip.capacity_bits[outer],
+            chip.word_bits[outer, :3],
+            1.0,
+        ):
+            return False
+    return True
+
+
+@nb.njit(cache=True)
 def reload_score(
     words: Floats, parts: Floats, keeps: Bools, bits: Floats, all_tensors: bool
 ) -> tuple[float, int, float]:
@@ -150,7 +183,9 @@ def best_tiles(
     start: int,
     most_transfers: float,
     fewest: Floats,
-    outermost: bool,
+    chip: Any,
+    level: int,
+    least: Ints,
 ) -> int:
     """The tiles of one level that move the fewest bits into it, best first.
 
@@ -173,12 +208,14 @@ def best_tiles(
         most_transfers: how many tiles may be asked for (the instruction memory's bound).
         fewest: `fewest[0]` receives the fewest transfers of any size that fits, infinity if none
             does, `(1,)`.
-        outermost: whether this is the outermost level on the chip. All three tensors then count,
-            as all come from DRAM; and so does the first tile, whose transfer nothing hides.
+        chip, level, least: see `fits_outside`. Above the outermost level on the chip, 1, there is
+            only DRAM, so there all three tensors count, and so does the first tile, whose transfer
+            nothing hides.
 
     Returns:
         How many entries `out_*` hold now.
     """
+    outermost = level == 1
     active = np.empty(8, dtype=np.int64)
     count = 0
     values = np.empty((8, MOST_VALUES), dtype=np.int64)
@@ -225,11 +262,14 @@ def best_tiles(
                 place[last] = k
                 tile[last] = base[last] * values[last, k]
             tile_words(tile, window, words)
+            unfinished = False
             for d in (C, R, S):
-                if values[d, place[d]] < remaining[d]:
-                    words[OUTPUTS] *= widening
-                    break
+                unfinished = unfinished or values[d, place[d]] < remaining[d]
+            if unfinished:
+                words[OUTPUTS] *= widening
             if not fits(words, keeps, partition, capacity, bits, share):
+                continue
+            if not fits_outside(chip, level, tile, least, window, unfinished, words):
                 continue
             many = 1.0
             for d in range(8):

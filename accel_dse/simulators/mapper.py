@@ -379,6 +379,7 @@ def _tilings(
     tile_score = np.empty(tilings)
     tile_stationary = np.empty(tilings, dtype=np.int64)
     fewest = np.empty(1)
+    floor = np.empty((levels, 8), dtype=np.int64)
     next_counts = np.empty_like(counts)
     next_stationary = np.empty_like(stationary)
     next_moved = np.empty(tilings)
@@ -395,6 +396,7 @@ def _tilings(
                 for i in range(level):
                     if chip.loops_allowed[i, d]:
                         must_finish[d] = False
+        _smallest(chip, dims, x, y, level, floor)
         least = np.inf
         for b in range(many):
             for d in range(8):
@@ -431,7 +433,9 @@ def _tilings(
                     found,
                     limit,
                     fewest,
-                    level == 1,
+                    chip,
+                    level,
+                    floor,
                 )
                 least = min(least, fewest[0])
             for k in range(found):
@@ -468,6 +472,16 @@ def _tilings(
                 whole *= x[i, d] * y[i, d] * counts[b, i, d]
             counts[b, 0, d] = ceil_div(dims[d], whole)
     return many
+
+
+@nb.njit(cache=True)
+def _smallest(chip: Any, dims: Ints, x: Ints, y: Ints, level: int, floor: Ints) -> None:
+    """Extents of the smallest tiles outside `level`, as `fits_outside` wants them, into `floor`."""
+    for d in range(8):
+        instances = 1
+        for outer in range(level - 1, -1, -1):
+            instances *= x[outer, d] * y[outer, d]
+            floor[outer, d] = -dims[d] if chip.whole[outer, d] else instances
 
 
 @nb.njit(cache=True)

@@ -55,7 +55,10 @@ def spatial_options(
     """
     levels = chip.levels
     fan_x, fan_y = chip.fanout_x, chip.fanout_y
-    unroll_x, unroll_y = _may_split(chip.unroll_x, chip.whole), _may_split(chip.unroll_y, chip.whole)
+    unroll_x, unroll_y = (
+        _may_split(chip.unroll_x, chip.whole),
+        _may_split(chip.unroll_y, chip.whole),
+    )
     bits = chip.word_bits[0, :3]
     wide = max(most, WIDTH)
     beam_x = np.ones((wide, levels, 8), dtype=np.int64)
@@ -177,7 +180,7 @@ def spatial_options(
 
 @nb.njit(cache=True)
 def _may_split(unroll: Any, whole: Any) -> Any:
-    """Dimensions that a level's fan-out may split, `(L, 8)`: none that a level inside holds whole."""
+    """Dimensions that a fan-out may split, `(L, 8)`: none that a level inside holds whole."""
     allowed = unroll != 0
     for d in range(8):
         inside = False

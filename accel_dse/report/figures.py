@@ -223,7 +223,8 @@ def _fit(axes: Axes, which: Literal["x", "y"], values: NDArray[np.float64]) -> N
     axis = axes.xaxis if which == "x" else axes.yaxis
     if low > 0 and high > 5 * low:
         axes.set(**{f"{which}scale": "log"})
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        subs = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 10 * low else (1.0, 2.0, 5.0)
+        axis.set_major_locator(LogLocator(subs=subs))
         axis.set_minor_locator(NullLocator())
         margin = (high / low) ** 0.05
         axes.set(**{f"{which}lim": (low / margin, high * margin)})

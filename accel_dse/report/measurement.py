@@ -49,7 +49,7 @@ def measured(
 
 def layers(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """One row for each layer, with the columns of single values that the simulator gives."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     shown = [name for name in (rows[0] if rows else {}) if _says_something(name, rows)]
     for name in shown:
         title = SCALED[name][0] if name in SCALED else name

@@ -49,7 +49,8 @@ class Summary:
         trials: how many there are.
         outcomes: how many ended how.
         accepted: how many work and keep every limit.
-        best: the accepted designs of least first objective, best first, each design once.
+        best: the accepted designs of least first objective, best first. Of those that measure the
+            same, which differ in what does not matter, only the first.
         nearest: where nothing is accepted, the feasible trials nearest to the limits.
         front: with several objectives, the accepted trials that no other beats.
         limits: what each limit does.
@@ -173,12 +174,12 @@ def _histogram(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> dict[str
 
 
 def _distinct(trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The first `SHOWN` of `trials` with different designs."""
+    """The first `SHOWN` of `trials` with different metrics."""
     found: list[Trial] = []
     for trial in trials:
         if len(found) == SHOWN:
             break
-        if all(trial.design != other.design for other in found):
+        if all(trial.metrics != other.metrics for other in found):
             found.append(trial)
     return tuple(found)
 

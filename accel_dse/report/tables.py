@@ -13,6 +13,9 @@ from accel_dse.report.summary import LimitUse, Summary
 from accel_dse.trial import Outcome, Trial
 from accel_dse.trial_log import StudyDescription
 
+SIDE_BY_SIDE = 4
+"""Designs in one table; they fit in 80 columns."""
+
 MOST_REASONS = 6
 """Kinds of reasons that are listed; the rest is counted together."""
 
@@ -21,10 +24,10 @@ def report(summary: Summary, study: StudyDescription, place: str) -> RenderableT
     """The whole report on the log at `place`."""
     parts = [heading(summary, study, place), outcomes(summary)]
     if summary.best:
-        parts += [Text("Best designs", style="bold"), designs(summary.best, summary)]
+        parts += [Text("Best designs", style="bold"), designs(summary.best[:SIDE_BY_SIDE], summary)]
     elif summary.nearest:
         title = "No design keeps every limit; the nearest are"
-        parts += [Text(title, style="bold"), designs(summary.nearest, summary)]
+        parts += [Text(title, style="bold"), designs(summary.nearest[:SIDE_BY_SIDE], summary)]
     if len(summary.front) > 1:
         title = f"Pareto front, {len(summary.front):,} designs"
         parts += [Text(title, style="bold"), designs(_spread(summary.front), summary)]
@@ -50,7 +53,7 @@ def report(summary: Summary, study: StudyDescription, place: str) -> RenderableT
 def found(summary: Summary, place: str, *, stopped: bool) -> RenderableType:
     """What a search that ended just now has found; `report` tells the rest."""
     parts: list[RenderableType] = [Padding(outcomes(summary), (0, 0, 1, 2))]
-    shown = (summary.best or summary.nearest)[:3]
+    shown = (summary.best or summary.nearest)[:SIDE_BY_SIDE]
     if shown:
         title = "Best designs" if summary.best else "No design keeps every limit; the nearest are"
         parts += [Text(title, style="bold"), Padding(designs(shown, summary), (0, 0, 1, 2))]
@@ -126,7 +129,8 @@ def designs(trials: Sequence[Trial], summary: Summary) -> RenderableType:
     )
     others = [name for name in trials[0].metrics if name not in wanted and "/" not in name]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    table.add_column("trial")
+    widest = max(map(len, [*trials[0].design, *trials[0].metrics]))
+    table.add_column("trial", min_width=min(widest, 24), overflow="fold")
     for trial in trials:
         table.add_column(f"{trial.index:,}", justify="right", overflow="fold")
     for name in wanted:
@@ -225,7 +229,7 @@ def _with_options(name: str, options: Mapping[str, Any], seed: int) -> str:
     return f"{name} ({', '.join(words)})"
 
 
-def _spread(front: Sequence[Trial], most: int = 6) -> Sequence[Trial]:
+def _spread(front: Sequence[Trial], most: int = SIDE_BY_SIDE) -> Sequence[Trial]:
     """At most `most` of a front, ends included, evenly by place."""
     if len(front) <= most:
         return front

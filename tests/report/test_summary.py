@@ -17,9 +17,9 @@ def test_trials_are_counted_by_what_became_of_them():
     }  # fmt: skip
 
 
-def test_the_best_come_first_each_design_once():
-    trials = [measured(i, latency, pes=pes) for i, (latency, pes) in
-              enumerate([(3, "a"), (1, "b"), (1, "b"), (2, "c"), (1, "d")])]  # fmt: skip
+def test_the_best_come_first_and_of_those_that_measure_the_same_the_first():
+    trials = [measured(i, latency, area=area) for i, (latency, area) in
+              enumerate([(3, 9), (1, 9), (1, 9), (2, 9), (1, 8)])]  # fmt: skip
     assert [trial.index for trial in summarize(trials, GOAL).best] == [1, 4, 3, 0]
     assert len(summarize([measured(i, i) for i in range(20)], GOAL).best) == 5
 

@@ -94,7 +94,8 @@ class Expression:
             undefined means nothing.
         """
         self.check_names(columns)
-        lengths = {len(column) for column in columns.values() if np.ndim(column) > 0}
+        read = [columns[name] for name in self.names] or list(columns.values())
+        lengths = {len(column) for column in read if np.ndim(column) > 0}
         if len(lengths) > 1:
             raise ValueError(f"columns differ in length: {sorted(lengths)}")
         n = lengths.pop() if lengths else 1

@@ -1,7 +1,7 @@
 """Random designs that keep all constraints, without drawing in vain."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,26 +11,23 @@ from accel_dse.constraints import Constraint, kept
 from accel_dse.designs import Column, Columns, length, rows
 from accel_dse.parameters.base import Floats, Indices, Parameter, weighted
 
-MOST_ROWS = 2**20
+MOST_ROWS = 2**18
 """Partial designs that one group of parameters may list while its valid ones are worked out."""
+
+MOST_VALUES = 2**23
+"""Values of designs that are held in memory together."""
 
 TRIAL_DRAWS = 2**15
 """Draws that decide whether refusing whole draws is a way to find valid ones."""
 
 ENOUGH = 4
-"""Valid ones among `TRIAL_DRAWS` that make it one."""
-
-AT_ONCE = 2**17
-"""Draws that are held in memory together."""
+"""Valid ones among them that make it one."""
 
 FEWEST, MOST = 2**13, 2**16
 """Partial designs that grow together where refusing whole draws is not a way."""
 
 GROWN_FOR_ONE = 128
 """Of those, how many for each design that is wanted, within the bounds."""
-
-MOST_VALUES = 2**22
-"""Values that partial designs may have together."""
 
 SWEEPS = 8
 """Times that they grow without a single survivor before a group is given up as empty."""
@@ -56,63 +53,79 @@ class Group:
     def __init__(self, parameters: Sequence[Parameter], constraints: Sequence[Constraint]) -> None:
         self.parameters = _ordered(parameters, constraints)
         self.constraints = tuple(constraints)
+        place = {parameter.name: i for i, parameter in enumerate(self.parameters)}
+        self._decided: list[list[Constraint]] = [[] for _ in self.parameters]
+        self._last_use = [0] * len(place)
+        for constraint in constraints:
+            places = [place[name] for name in constraint.rule.names]
+            self._decided[max(places)].append(constraint)
+            for i in places:
+                self._last_use[i] = max(self._last_use[i], *places)
 
     @cached_property
-    def _table(self) -> tuple[list[Parameter], Indices]:
-        """The parameters listed, and choices of theirs that no rule refuses, `(m, listed)`."""
-        listed: list[Parameter] = []
+    def _table(self) -> Indices:
+        """Choices of the first parameters that no rule refuses, `(m, listed)`."""
         table = np.zeros((1, 0), np.int64)
-        for parameter in self.parameters:
+        for i, parameter in enumerate(self.parameters):
             if not 0 < len(table) * parameter.count <= MOST_ROWS:
                 break
             choices = np.arange(int(parameter.count))
             table = np.column_stack(
                 [np.repeat(table, len(choices), axis=0), np.tile(choices, len(table))]
             )
-            listed.append(parameter)
-            table = table[self._possible(listed, _columns(listed, table))]
-        if decided := self._decided(listed):
-            table = table[kept(decided, _columns(listed, table))]
-        return listed, table
+            if self._decided[i]:
+                names = {name for rule in self._decided[i] for name in rule.rule.names}
+                table = table[self._possible(i, self._values(table, names))]
+        decided = [rule for rules in self._decided[: table.shape[1]] for rule in rules]
+        return table[kept(decided, self._values(table))] if decided else table
 
-    def _decided(self, known: Sequence[Parameter]) -> list[Constraint]:
-        names = {parameter.name for parameter in known}
-        return [c for c in self.constraints if names.issuperset(c.rule.names)]
+    def _values(self, table: Indices, names: Collection[str] = ()) -> dict[str, Column]:
+        """The columns that choices of the first parameters stand for; those named, or all."""
+        listed = zip(self.parameters, table.T)
+        return {p.name: p.choice(choices) for p, choices in listed if not names or p.name in names}
 
-    def _possible(self, known: Sequence[Parameter], columns: Columns) -> NDArray[np.bool_]:
-        """Which rows are not refused by the rules that the last of `known` decides."""
+    def _possible(self, i: int, columns: Columns) -> NDArray[np.bool_]:
+        """Which rows are not refused by the rules that parameter `i` decides."""
         keep = np.ones(length(columns), dtype=bool)
-        for constraint in self._decided(known):
-            if known[-1].name in constraint.rule.names:
-                values, unknown = constraint.rule.evaluate_where_defined(columns)
-                keep &= (values != 0) | unknown
+        for constraint in self._decided[i]:
+            values, unknown = constraint.rule.evaluate_where_defined(columns)
+            keep &= (values != 0) | unknown
         return keep
 
     @property
     def count(self) -> int | None:
         """How many valid combinations there are; None if the list of them is not complete."""
-        listed, table = self._table
-        return len(table) if not len(table) or len(listed) == len(self.parameters) else None
+        found, listed = self._table.shape
+        return found if not found or listed == len(self.parameters) else None
 
     def combinations(self) -> dict[str, Column]:
         """All valid combinations, by column; only if `count` is known and not 0."""
-        return _columns(*self._table)
+        return self._values(self._table)
 
     @cached_property
     def _heap(self) -> Floats | None:
         """Running sum of how often each listed row is drawn; None if all equally often."""
-        listed, table = self._table
-        weights = [p.weights[table[:, i]] for i, p in enumerate(listed) if p.weights is not None]
+        weights = [
+            parameter.weights[choices]
+            for parameter, choices in zip(self.parameters, self._table.T)
+            if parameter.weights is not None
+        ]
         return np.cumsum(np.prod(weights, axis=0)) if weights else None
 
     @cached_property
-    def _share(self) -> float:
-        """The share of attempts that are valid, as far as `TRIAL_DRAWS` can tell.
+    def _at_once(self) -> int:
+        return MOST_VALUES // len(self.parameters)
 
-        The draws are always the same: what is sampled must not depend on what was before.
+    @cached_property
+    def _share(self) -> float:
+        """The share of whole draws that are valid; 0 if too few are for refusing the others.
+
+        Found out by the same draws each time: what is sampled depends on nothing before it.
         """
-        columns = self._attempt(TRIAL_DRAWS, np.random.default_rng(0))
-        return float(kept(self.constraints, columns).mean())
+        tried = min(TRIAL_DRAWS, self._at_once)
+        columns = self._attempt(tried, np.random.default_rng(0))
+        valid = int(kept(self.constraints, columns).sum())
+        return valid / tried if valid >= ENOUGH else 0.0
 
     def draw(self, n: int, rng: np.random.Generator) -> dict[str, Column] | None:
         """`n` valid combinations, by column; None if there is none, or none was found."""
@@ -121,17 +134,17 @@ class Group:
         if self.count is not None or n == 0:
             return self._attempt(n, rng)
         parts: list[dict[str, Column]] = []
-        found, idle = 0, 0
-        while found < n:
-            if self._share * TRIAL_DRAWS >= ENOUGH:
-                size = int(np.clip(1.1 * (n - found) / self._share, 64, AT_ONCE))
-                columns = self._attempt(size, rng)
+        missing, idle = n, 0
+        while missing > 0:
+            if self._share:
+                size = np.clip(1.1 * missing / self._share, 64, self._at_once)
+                columns = self._attempt(int(size), rng)
             else:
                 columns = self._grown(n, rng)
             parts.append(rows(columns, kept(self.constraints, columns)))
-            found += length(parts[-1])
-            idle = 0 if length(parts[-1]) else idle + 1
-            if self._share * TRIAL_DRAWS < ENOUGH and idle == SWEEPS:
+            missing -= length(parts[-1])
+            idle = idle + 1 if not length(parts[-1]) else 0
+            if idle == SWEEPS and not self._share:
                 return None
         return {
             p.name: np.concatenate([part[p.name] for part in parts])[:n] for p in self.parameters
@@ -144,32 +157,40 @@ class Group:
         return columns | {parameter.name: parameter.draw(n, rng) for parameter in free}
 
     def _listed(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
-        """Values of the listed parameters."""
-        listed, table = self._table
+        """`n` random values of the listed parameters."""
         if self._heap is None:
-            picked = rng.integers(len(table), size=n)
+            picked = rng.integers(len(self._table), size=n)
         else:
             picked = weighted(self._heap, n, rng)
-        return _columns(listed, table[picked])
+        return self._values(self._table[picked])
 
     def _grown(self, wanted: int, rng: np.random.Generator) -> dict[str, Column]:
-        """Combinations that grew together, parameter by parameter; none if all died out."""
-        n = min(
-            int(np.clip(GROWN_FOR_ONE * wanted, FEWEST, MOST)), MOST_VALUES // len(self.parameters)
-        )
-        columns = self._listed(n, rng)
-        for i in range(len(columns), len(self.parameters)):
+        """Combinations that grew together, parameter by parameter; none if all died out.
+
+        Only columns that some rule still needs are kept in step with the survivors; the others
+        are looked up through the survivors' ancestors in the end.
+        """
+        n = min(int(np.clip(GROWN_FOR_ONE * wanted, FEWEST, MOST)), self._at_once)
+        needed = self._listed(n, rng)
+        retired: list[dict[str, Column]] = []
+        ancestors: list[Indices] = []
+        for i in range(len(needed), len(self.parameters)):
             parameter = self.parameters[i]
-            columns[parameter.name] = parameter.draw(n, rng)
-            alive = np.flatnonzero(self._possible(self.parameters[: i + 1], columns))
-            if len(alive) == n:
-                continue
-            last = i + 1 == len(self.parameters)
-            heirs = rng.permutation(alive) if last or not len(alive) else rng.choice(alive, size=n)
-            columns = rows(columns, heirs)
+            needed[parameter.name] = parameter.draw(n, rng)
+            alive = np.flatnonzero(self._possible(i, needed))
             if not len(alive):
                 return {p.name: p.column([]) for p in self.parameters}
-        return columns
+            done = {p.name for p, last in zip(self.parameters, self._last_use) if last <= i}
+            retired.append({name: needed.pop(name) for name in done & needed.keys()})
+            last_one = i + 1 == len(self.parameters)
+            ancestors.append(rng.permutation(alive) if last_one else rng.choice(alive, size=n))
+            needed = rows(needed, ancestors[-1])
+        grown: dict[str, Column] = {}
+        line = np.arange(len(ancestors[-1]))
+        for columns, parents in zip(reversed(retired), reversed(ancestors)):
+            line = parents[line]
+            grown |= rows(columns, line)
+        return grown
 
 
 def groups(
@@ -223,7 +244,3 @@ def product(tables: Sequence[Columns]) -> dict[str, Column]:
         columns |= rows(table, np.resize(each, total))
         below *= length(table)
     return columns
-
-
-def _columns(listed: Sequence[Parameter], table: Indices) -> dict[str, Column]:
-    return {parameter.name: parameter.choice(table[:, i]) for i, parameter in enumerate(listed)}

@@ -23,7 +23,7 @@ from accel_dse.moves import exchanged, mutated, repaired
 from accel_dse.parameters.base import Floats, Indices, Parameter
 from accel_dse.parameters.categorical import Categorical
 from accel_dse.parameters.permutation import Permutation
-from accel_dse.sampling import Group, groups, product
+from accel_dse.sampling import MOST_VALUES, Group, groups, product
 
 WIDEST_ONE_HOT = 65_536
 """Width of a one-hot encoding that still makes sense."""
@@ -62,34 +62,43 @@ class DesignSpace:
             twice = next(name for name in names if names.count(name) > 1)
             raise DesignError(f"two parameters are named {twice!r}")
         for constraint in self.constraints:
-            if not constraint.rule.names:
-                raise DesignError(f"constraint {constraint} names no parameter")
-            self.check_expression(constraint.rule)
+            self.check_constraint(constraint)
         for name, expression in self.features.items():
-            if name in names:
-                raise DesignError(f"feature {name!r} has the name of a parameter")
-            self.check_expression(expression)
+            self.check_feature(name, expression)
 
-    def check_expression(self, expression: Expression) -> None:
-        """Raises DesignError if `expression` does not fit the parameters.
+    def check_constraint(self, constraint: Constraint) -> None:
+        """Raises DesignError if `constraint` does not fit the parameters."""
+        if not constraint.rule.names:
+            raise DesignError(f"constraint {constraint} names no parameter")
+        self._check_expression(constraint.rule)
 
-        It may read a name that is not there, compute with text, or compare a parameter with a
+    def check_feature(self, name: str, expression: Expression) -> None:
+        """Raises DesignError if a feature does not fit the parameters."""
+        if name in self._by_name:
+            raise DesignError(f"feature {name!r} has the name of a parameter")
+        self._check_expression(expression)
+
+    def _check_expression(self, expression: Expression) -> None:
+        """It may not read what is not there, compute with text, or compare a parameter with a
         value that it never has.
         """
         expression.check_names(self._by_name)
         for name, text in expression.compared:
             parameter = self.parameter(name)
+            known: Sequence[Any] = ()
             if isinstance(parameter, Permutation):
-                known: Sequence[Any] = parameter.items
-            else:
-                known = parameter.values if isinstance(parameter, Categorical) else ()
+                known = parameter.items
+            elif isinstance(parameter, Categorical):
+                known = parameter.values
             if known and text not in known:
                 raise DesignError(
-                    f"{expression.text!r}: {name} is never {text!r}", hint=suggestion(text, known)
+                    f"{shown(expression.text)}: {name} is never {shown(text)}",
+                    hint=suggestion(text, known),
                 )
         named = [self.parameter(name) for name in expression.names]
-        middle = {p.name: p.decode(np.full((1, p.width), 0.5)) for p in named}
-        expression.evaluate_where_defined(middle)
+        expression.evaluate_where_defined(
+            {p.name: p.decode(np.full((1, p.width), 0.5)) for p in named}
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -215,7 +224,8 @@ class DesignSpace:
         for group in tied:
             drawn = group.draw(n, rng)
             if drawn is None:
-                refused = self.violated(self.draw_columns(100_000, rng))
+                draws = min(100_000, MOST_VALUES // len(self.parameters))
+                refused = self.violated(self.draw_columns(draws, rng))
                 raise nothing_valid(self.constraints, refused, certain=group.count == 0)
             columns |= drawn
         return {name: columns[name] for name in self.names}

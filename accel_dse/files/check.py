@@ -10,6 +10,7 @@ from accel_dse.errors import DesignError, FileError
 from accel_dse.files.document import read_yaml
 from accel_dse.files.space_file import SpaceFile, find_space, load_space, read_space
 from accel_dse.files.study_file import StudyFile, read_study
+from accel_dse.sampling import MOST_VALUES
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def check(path_or_name: str | Path, *, draws: int = 100_000, seed: int = 0) -> C
 
     Args:
         path_or_name: the path of a space or study file, or the name of a shipped space.
-        draws: how many random designs to look at.
+        draws: how many random designs to look at; fewer if they would not fit in memory.
         seed: of the draws.
 
     Raises:
@@ -53,6 +54,7 @@ def check(path_or_name: str | Path, *, draws: int = 100_000, seed: int = 0) -> C
     else:
         file = read_space(document, path)
     space, rng = file.space, np.random.default_rng(seed)
+    draws = min(draws, MOST_VALUES // len(space.parameters))
     try:
         refused = space.violated(space.draw_columns(draws, rng))
         space.feature_values(space.sample_columns(min(draws, 1000), rng))

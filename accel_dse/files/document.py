@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from accel_dse.errors import DseError, FileError
 from accel_dse.files.yaml_builder import Builder, Place, written
 
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 200_000
 """Bytes of a file; it is a description that people read, not data."""
 
 LONGEST_LINE = 10_000

@@ -180,7 +180,7 @@ def _constraint(
         constraint = Constraint(Expression(entry.rule), entry.why)
         constraint.rule.check_names(known)
         if bare is not None:
-            DesignSpace(bare.name, bare.parameters, (constraint,))
+            bare.check_constraint(constraint)
     except DesignError as error:
         mistakes.add(place, str(error), error.hint)
         return None
@@ -194,7 +194,7 @@ def _feature(
         expression = Expression(text)
         expression.check_names(known)
         if bare is not None:
-            DesignSpace(bare.name, bare.parameters, (), {name: expression})
+            bare.check_feature(name, expression)
     except DesignError as error:
         mistakes.add(("features", name), str(error), error.hint)
         return None

@@ -1,28 +1,26 @@
 """The loop: ask, simulate, append, tell."""
 
-import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from html import escape
 from importlib.metadata import version
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from accel_dse import plugins
-from accel_dse.errors import LogError, SimulatorError, SimulatorTimeoutError
+from accel_dse.errors import DesignError, LogError, SimulatorError, SimulatorTimeoutError
+from accel_dse.log_rows import StudyDescription
 from accel_dse.metrics import Metrics
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.problem import Problem
 from accel_dse.progress import Progress, Tally, fitting
 from accel_dse.simulators.base import Simulator
+from accel_dse.stopping import stop_requests
 from accel_dse.trial import Design, Outcome, Trial
-from accel_dse.trial_log import StudyDescription, TrialLog
+from accel_dse.trial_log import TrialLog
 
 
 @dataclass(kw_only=True)
@@ -58,6 +56,7 @@ class Study:
         Raises:
             LogError: the log cannot be written, is in use, or is of another study.
             OptionError: an objective or a limit names a metric that the simulator does not give.
+            DesignError: the optimizer proposed what is no design of the space.
             KeyboardInterrupt: Ctrl-C or SIGTERM came; the batch it came in is in the log.
         """
         self.log.create_or_check(self.description())
@@ -68,7 +67,7 @@ class Study:
             with self.progress, stop_requests(self.progress.say) as stop_requested:
                 self.progress.show(tally.status())
                 while len(trials) < n_trials:
-                    designs = self.optimizer.ask(min(batch, n_trials - len(trials)))
+                    designs = self._ask(min(batch, n_trials - len(trials)))
                     new = self._simulate(designs, first=len(trials))
                     self.log.append(new)  # on disk before anyone learns from it
                     self.optimizer.tell(new)
@@ -103,6 +102,19 @@ class Study:
                 hint="give the study a new optimizer",
             )
         self.optimizer.tell(trials[len(told) :])
+
+    def _ask(self, n: int) -> list[Design]:
+        """`n` proposals, valid whoever wrote the optimizer."""
+        designs = self.optimizer.ask(n)
+        name = plugins.name_of("optimizers", type(self.optimizer))
+        if len(designs) != n:
+            raise DesignError(f"optimizer {name}: asked for {n} designs, it gave {len(designs)}")
+        for design in designs:
+            try:
+                self.problem.space.check(design)
+            except DesignError as error:
+                raise DesignError(f"optimizer {name}: {error}", hint=error.hint) from error
+        return designs
 
     def _simulate(self, designs: Sequence[Design], first: int) -> list[Trial]:
         """Measures `designs` on every workload; they become trials from index `first` on."""
@@ -183,38 +195,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence):
         return [_plain(item) for item in value]
     return str(value)
-
-
-@contextmanager
-def stop_requests(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Lets Ctrl-C and SIGTERM ask for a stop; a second one interrupts at once.
-
-    Args:
-        say: called with what to tell the user.
-
-    Yields:
-        Whether a stop was asked for. Outside the main thread nothing is caught.
-    """
-    asked = False
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        with suppress(RuntimeError):  # the signal may have come in the middle of a write
-            say("stopping after this batch; once more to stop at once and lose it")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    caught = [s for s in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(s) != signal.SIG_IGN]
-    before = {number: signal.signal(number, ask) for number in caught}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _rows(metrics: Metrics, rows: Sequence[int]) -> Metrics:

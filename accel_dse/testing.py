@@ -18,6 +18,7 @@ import numpy as np
 from accel_dse.constraints import Constraint
 from accel_dse.errors import LogError
 from accel_dse.expressions import Expression
+from accel_dse.log_rows import StudyDescription
 from accel_dse.metrics import Metrics
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.parameters import Categorical, Ordinal
@@ -25,7 +26,7 @@ from accel_dse.problem import Limit, Objective, Problem
 from accel_dse.simulators.base import Columns, Simulator
 from accel_dse.space import DesignSpace
 from accel_dse.trial import Design, Outcome, Trial
-from accel_dse.trial_log import StudyDescription, TrialLog
+from accel_dse.trial_log import TrialLog
 from accel_dse.workload import Layer, Workload
 
 

@@ -5,62 +5,27 @@ process writes; any number read meanwhile. An `append` is one transaction: after
 power cut the log holds whole batches, and all that were acknowledged.
 """
 
-import json
-import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
+from dataclasses import asdict, fields
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
-from accel_dse.log_database import SCHEMA_VERSION, STUDY, TRIAL, WRITER, connect, explained
+from accel_dse.log_database import STUDY, TRIAL, WRITER, connect, explained
+from accel_dse.log_rows import (
+    TRIAL_ROW,
+    StudyDescription,
+    study_of,
+    study_row,
+    trial_row,
+    trials_of,
+)
 from accel_dse.trial import Outcome, Trial
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyDescription:
-    """What a log is a log of, in words that JSON can hold.
-
-    Attributes:
-        problem: space, workloads, objectives and limits.
-        optimizer: its name.
-        optimizer_options: its options, seed excepted.
-        seed: of the optimizer.
-        simulator: its name.
-        simulator_version: raised when the same design may get other metrics.
-        simulator_options: its options.
-        package_version: of this package; not compared.
-        created: when the study began, seconds since the epoch; not compared.
-    """
-
-    problem: Mapping[str, Any]
-    optimizer: str
-    optimizer_options: Mapping[str, Any]
-    seed: int
-    simulator: str
-    simulator_version: str
-    simulator_options: Mapping[str, Any]
-    package_version: str = ""
-    created: float = 0.0
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the problem."""
-        return sha256(_dump(self.problem).encode()).hexdigest()
-
-    def differences(self, other: "StudyDescription") -> list[str]:
-        """What separates two studies, one line each; empty if trials of one continue the other."""
-        ours, theirs = (json.loads(_dump(asdict(which))) for which in (self, other))
-        for bookkeeping in ("package_version", "created"):
-            del ours[bookkeeping], theirs[bookkeeping]
-        return list(_differences(ours, theirs, ""))
 
 
 class TrialLog:
@@ -118,7 +83,7 @@ class TrialLog:
             )
         if not trials:
             return
-        rows = [_encode(trial) for trial in trials]
+        rows = [trial_row(trial) for trial in trials]
         ours = sa.select(WRITER.c.study_id).where(WRITER.c.token == self._token)
         with explained(self.place), self._connection.begin():
             study_id = self._connection.execute(ours).scalar()
@@ -134,7 +99,7 @@ class TrialLog:
             LogError: the log cannot be read, or a trial is missing or was altered.
         """
         query = (
-            sa.select(*(TRIAL.c[name] for name in _ROW), TRIAL.c.sha256)
+            sa.select(*(TRIAL.c[name] for name in TRIAL_ROW), TRIAL.c.sha256)
             .join(STUDY, STUDY.c.id == TRIAL.c.study_id)
             .where(STUDY.c.name == self.name, TRIAL.c.idx >= start)
             .order_by(TRIAL.c.idx)
@@ -145,7 +110,7 @@ class TrialLog:
             if row[0] != index:
                 raise LogError(f"{self.place}: trial {index} is missing")
         try:
-            return list(_decode(rows))
+            return list(trials_of(rows))
         except ValueError as error:
             raise LogError(f"{self.place}: {error}") from error
 
@@ -188,19 +153,16 @@ class TrialLog:
         return connection.execute(query).mappings().first()
 
     def _description(self, row: sa.RowMapping) -> StudyDescription:
-        values = {item.name: row[item.name] for item in fields(StudyDescription)}
-        for name in _AS_JSON:
-            values[name] = json.loads(values[name])
-        study = StudyDescription(**values)
-        if study.fingerprint != row["fingerprint"]:
-            raise LogError(f"{self.place}: the description of its problem was altered")
-        return study
+        try:
+            return study_of(dict(row))
+        except ValueError as error:
+            raise LogError(f"{self.place}: {error}") from error
 
     def _check(self, connection: sa.Connection, study: StudyDescription) -> int:
         """The number of the study, written here if the log is new."""
         row = self._row(connection)
         if row is None:
-            values = {**_study_row(study), "name": self.name}
+            values = {**study_row(study), "name": self.name}
             added = connection.execute(STUDY.insert().returning(STUDY.c.id), values)
             return int(added.scalar_one())
         if differences := self._description(row).differences(study):
@@ -235,103 +197,3 @@ class TrialLog:
             f"<b>{escape(self.place)}</b>: {len(trials):,} trials of {escape(study.optimizer)} "
             f"with {escape(study.simulator)}: {counts}"
         )
-
-
-_AS_JSON = ("problem", "optimizer_options", "simulator_options")
-
-_ROW = ("idx", "design", "outcome", "metrics", "reason", "started", "ended", "host")
-
-
-def _dump(value: object) -> str:
-    """JSON in which equal values are equal texts; a float is read back as it was."""
-    return json.dumps(value, sort_keys=True, allow_nan=False, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    """What a numpy number holds."""
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"cannot be written as JSON: {value!r}")
-
-
-def _study_row(study: StudyDescription) -> dict[str, Any]:
-    row: dict[str, Any] = {item.name: getattr(study, item.name) for item in fields(study)}
-    for name in _AS_JSON:
-        row[name] = _dump(row[name])
-    row["created"] = study.created or time.time()
-    return {"schema_version": SCHEMA_VERSION, "fingerprint": study.fingerprint, **row}
-
-
-def _encode(trial: Trial) -> dict[str, Any]:
-    try:
-        design = json.dumps(trial.design, allow_nan=False, default=_plain)
-        metrics = json.dumps(trial.metrics, allow_nan=False, default=_plain)
-        trial.reason.encode()
-    except (TypeError, ValueError) as error:
-        raise LogError(f"trial {trial.index} cannot be written: {error}") from error
-    values = (
-        trial.index,
-        design,
-        trial.outcome.value,
-        metrics,
-        trial.reason,
-        float(trial.started),
-        float(trial.ended),
-        trial.host,
-    )
-    return {**dict(zip(_ROW, values)), "sha256": _hash(values)}
-
-
-def _decode(rows: Sequence[Sequence[Any]]) -> Iterator[Trial]:
-    """The trials of rows in the order of `_ROW`, each with its hash.
-
-    Raises:
-        ValueError: a row was altered.
-    """
-    for row in rows:
-        if _hash(row[:-1]) != row[-1]:
-            raise ValueError(f"trial {row[0]} was altered after it was written")
-    # one call for many rows is faster, and their equal keys become one object
-    designs = json.loads(f"[{','.join(row[1] for row in rows)}]", object_hook=_with_tuples)
-    metrics = json.loads(f"[{','.join(row[3] for row in rows)}]")
-    for row, design, measured in zip(rows, designs, metrics):
-        yield Trial(
-            index=row[0],
-            design=design,
-            outcome=Outcome(row[2]),
-            metrics=measured,
-            reason=row[4],
-            started=row[5],
-            ended=row[6],
-            host=row[7],
-        )
-
-
-def _hash(row: Sequence[Any]) -> str:
-    return sha256("\0".join(map(str, row)).encode()).hexdigest()
-
-
-def _with_tuples(design: dict[str, Any]) -> dict[str, Any]:
-    """`design` as it was before JSON made its tuples lists."""
-    for name, value in design.items():
-        if type(value) is list:
-            design[name] = _tuple(value)
-    return design
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(map(_tuple, value)) if isinstance(value, list) else value
-
-
-def _differences(there: Any, here: Any, where: str) -> Iterator[str]:
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in sorted({*there, *here}):
-            inner = f"{where}.{key}" if where else key
-            yield from _differences(there.get(key), here.get(key), inner)
-    elif there != here:
-        yield f"{where} is {_short(there)} there and {_short(here)} here"
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,6 +1,7 @@
 import io
 import sys
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +50,12 @@ def test_the_rate_counts_what_this_run_simulated(monkeypatch):
     now[0] += 4.0
     tally.add([a_trial(50 + i) for i in range(10)])
     assert (tally.status().per_second, tally.status().seconds_left) == (2.5, 8.0)
+
+
+def test_a_status_reads_well():
+    assert str(STATUS) == "best latency_ms 3.1416 · 24% feasible · 21.5 simulations/s"
+    empty = replace(STATUS, done=0, feasible=0, best=None, per_second=0.0)
+    assert str(empty) == "none accepted yet · starting · 0 simulations/s"
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from accel_dse.errors import LogError, OptionError, SimulatorError, SimulatorTimeoutError
+from accel_dse.errors import (
+    DesignError,
+    LogError,
+    OptionError,
+    SimulatorError,
+    SimulatorTimeoutError,
+)
 from accel_dse.metrics import Metrics
 from accel_dse.optimizers.random_search import RandomSearch
-from accel_dse.progress import Silent, Status
+from accel_dse.progress import Silent
 from accel_dse.simulators.base import Simulator
 from accel_dse.study import Study
 from accel_dse.testing import ToySimulator, toy_problem
@@ -212,6 +218,38 @@ def test_a_metric_that_does_not_exist_is_refused_before_anything_is_logged(tmp_p
     assert TrialLog(tmp_path / "log.db").read() == []
 
 
+# Optimizers that break.
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda designs: designs[1:], "asked for 3 designs, it gave 2"),
+        (lambda designs: [], "asked for 3 designs, it gave 0"),
+        (lambda designs: [{**d, "pes_x": 3} for d in designs], "pes_x: 3 is not one of"),
+        (lambda designs: [{**d, "pes_x": 32, "pes_y": 1} for d in designs], "constraint"),
+        (lambda designs: [{**d, "pes_x": np.int64(4)} for d in designs], "pes_x: .* must be given"),
+    ],
+)
+def test_what_is_no_design_is_not_simulated(tmp_path, wrong, message):
+    @dataclass(kw_only=True)
+    class Outside(RandomSearch):
+        def ask(self, n):
+            return wrong(super().ask(n))
+
+    problem, simulator = toy_problem(), Counting()
+    study = a_study(
+        tmp_path / "log.db",
+        problem=problem,
+        optimizer=Outside(problem=problem),
+        simulator=simulator,
+    )
+    with pytest.raises(DesignError, match=f"optimizer .*Outside: {message}"):
+        study.run(9, batch=3)
+    assert simulator.designs == 0
+    assert TrialLog(tmp_path / "log.db").read() == []
+
+
 # Whose log it is.
 
 
@@ -305,16 +343,6 @@ def test_progress_is_told_how_the_study_stands(tmp_path):
     assert last.per_second > 0
     assert last.seconds_left == 0
     assert shown[0].seconds_left is None
-
-
-def test_a_status_reads_well():
-    status = Status(
-        done=50, total=200, feasible=12, metric="latency_ms", best=3.14159, per_second=21.53,
-        seconds_left=7.0,
-    )  # fmt: skip
-    assert str(status) == "best latency_ms 3.1416 · 24% feasible · 21.5 simulations/s"
-    empty = replace(status, done=0, feasible=0, best=None, per_second=0.0)
-    assert str(empty) == "none accepted yet · starting · 0 simulations/s"
 
 
 def test_a_study_shows_itself_in_a_notebook_with_names_escaped(tmp_path):

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
 from accel_dse.log_database import APPLICATION_ID, SCHEMA_VERSION
+from accel_dse.log_rows import StudyDescription, trial_row, trials_of
 from accel_dse.trial import Outcome, Trial
-from accel_dse.trial_log import StudyDescription, TrialLog
+from accel_dse.trial_log import TrialLog
 
 STUDY = StudyDescription(
     problem={"space": "toy", "objectives": ["minimize latency_ms"], "limits": ["area_mm2<=27"]},
@@ -80,9 +81,7 @@ def test_what_is_appended_is_read_back_in_every_detail(tmp_path):
 @settings(max_examples=200, deadline=None)
 def test_every_number_and_text_is_read_back_exactly(number, whole, text):
     trial = replace(a_trial(0, real=number, whole=whole, text=text), metrics={text: number})
-    from accel_dse.trial_log import _decode, _encode
-
-    (read,) = _decode([tuple(_encode(trial).values())])
+    (read,) = trials_of([tuple(trial_row(trial).values())])
     assert read == trial
     assert str(read.metrics[text]) == str(number), "0.0 and -0.0 are equal, but not the same"
 

@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from accel_dse.log_rows import StudyDescription
 from accel_dse.report.summary import LimitUse, Summary
 from accel_dse.trial import Outcome, Trial
-from accel_dse.trial_log import StudyDescription
 
 SIDE_BY_SIDE = 4
 """Designs in one table; they fit in 80 columns."""

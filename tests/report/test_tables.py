@@ -4,10 +4,10 @@ import pytest
 from a_log import GOAL, TRIALS, broken, measured
 from rich.console import Console
 
+from accel_dse.log_rows import StudyDescription
 from accel_dse.problem import Goal
 from accel_dse.report import measurement, tables
 from accel_dse.report.summary import summarize
-from accel_dse.trial_log import StudyDescription
 
 STUDY = StudyDescription(
     problem={

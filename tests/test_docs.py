@@ -1,0 +1,63 @@
+"""What the documentation shows, works."""
+
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from accel_dse.cli import main
+from accel_dse.workload import Layer, Workload
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a language on a page."""
+    text = (ROOT / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_search_of_the_python_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "search.py"
+    script.write_text(blocks("docs/python.md", "python")[0].replace("run(200,", "run(20,"))
+    found = runpy.run_path(str(script))
+    assert found["problem"].accepts(found["best"])
+    assert len(found["trials"]) == 20
+
+
+def test_the_simulator_of_the_readme_measures():
+    scope: dict[str, object] = {}
+    exec(blocks("README.md", "python")[0], scope)
+    designs = {"pes": np.array([4.0, 8.0]), "bytes_per_cycle": np.array([1.0, 2.0])}
+    workload = Workload("one", (Layer(name="fc", K=8, C=8),))
+    measured = scope["Roofline"]().simulate(workload, designs)  # type: ignore[operator]
+    assert list(measured.values["latency_cycles"]) == [64.0, 32.0]
+
+
+@pytest.fixture
+def own_accelerator(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(blocks("docs/your_own_accelerator.md", "yaml")[0])
+    return blocks("docs/your_own_accelerator.md", "sh")[0]
+
+
+def test_the_accelerator_of_the_how_to_page_can_be_checked_simulated_and_searched(
+    own_accelerator, capsys
+):
+    commands = own_accelerator.replace("'", "").strip().splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        words = command.split()
+        assert words[0] == "accel-dse"
+        assert main(words[1:]) == 0, command
+    assert "edp" in capsys.readouterr().out
+
+
+def test_every_command_of_the_readme_exists(capsys):
+    named = set(re.findall(r"^\s*accel-dse (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert named
+    for command in named:
+        assert main([command, "--help"]) == 0

@@ -79,8 +79,10 @@ class DesignSpace:
         self._check_expression(expression)
 
     def _check_expression(self, expression: Expression) -> None:
-        """It may not read what is not there, compute with text, or compare a parameter with a
-        value that it never has.
+        """Raises DesignError if a formula makes no sense here.
+
+        It may not read what is not there, compute with text, or compare a parameter with a value
+        that it never has.
         """
         expression.check_names(self._by_name)
         for name, text in expression.compared:

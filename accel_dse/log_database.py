@@ -22,6 +22,15 @@ _MAGIC = b"SQLite format 3\0"
 BUSY_SECONDS = 30.0
 """How long to wait for another connection's transaction; ours last milliseconds."""
 
+NETWORK_FILE_SYSTEMS = {
+    *("9p", "afs", "beegfs", "ceph", "cifs", "fuse.sshfs"),
+    *("gfs2", "gpfs", "lustre", "nfs", "nfs4", "smb3"),
+}
+"""Where an SQLite file gets a plain journal: WAL needs memory that its users share.
+
+There a reader may have to wait for the writer's transaction, milliseconds.
+Source: https://www.sqlite.org/wal.html, section 2.2."""
+
 TABLES = sa.MetaData()
 STUDY = sa.Table(
     "study",
@@ -152,11 +161,30 @@ def _mark(link: sqlite3.Connection, path: Path, write: bool) -> None:
         raise _too_new(str(path), version)
     link.execute("PRAGMA foreign_keys = ON")
     if write:
-        link.execute("PRAGMA journal_mode = WAL")
+        journal = "TRUNCATE" if file_system(path) in NETWORK_FILE_SYSTEMS else "WAL"
+        link.execute(f"PRAGMA journal_mode = {journal}")
         link.execute("PRAGMA synchronous = FULL")
         if not objects:
             link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             link.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    r"""The type of file system that `path` is or would be on, such as `ext4`; "" if unknown.
+
+    Source: fstab(5); in `mounts` a space in a path is written `\040`.
+    """
+    try:
+        lines = mounts.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    place, found, longest = path.resolve(), "", -1
+    for line in lines:
+        _, mounted, kind, *_ = line.split(" ")
+        mounted = mounted.replace("\\040", " ")
+        if len(mounted) > longest and place.is_relative_to(mounted):
+            found, longest = kind, len(mounted)
+    return found
 
 
 def _check_version(connection: sa.Connection, place: str) -> None:

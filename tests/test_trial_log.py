@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accel_dse import log_database
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
 from accel_dse.log_database import APPLICATION_ID, SCHEMA_VERSION
@@ -450,6 +451,32 @@ def unprivileged():
         if root:
             os.seteuid(0)
         Path(folder).chmod(0o755)
+
+
+def test_the_file_system_of_a_path_is_that_of_its_nearest_mount(tmp_path):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda1 / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n"
+        "tmp /home/me/my\\040disk tmpfs rw 0 0\n"
+    )
+    for path, kind in (
+        ("/var/log.db", "ext4"),
+        ("/home/me/log.db", "nfs4"),
+        ("/home/me/my disk/log.db", "tmpfs"),
+        ("/homeless/log.db", "ext4"),
+    ):
+        assert log_database.file_system(Path(path), mounts) == kind
+    assert log_database.file_system(Path("/var"), tmp_path / "none") == ""
+
+
+def test_on_a_network_file_system_there_is_no_shared_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_database, "file_system", lambda path: "nfs4")
+    log = TrialLog(tmp_path / "log.db")
+    log.create_or_check(STUDY)
+    log.append([a_trial(0)])
+    assert TrialLog(tmp_path / "log.db").read() == [a_trial(0)]
+    assert not list(tmp_path.glob("*-shm"))
+    log.close()
 
 
 def test_a_read_only_log_can_be_read_and_says_that_it_cannot_be_written(unprivileged):

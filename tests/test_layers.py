@@ -32,6 +32,7 @@ LAYERS = [
         trial
         problem
         dataset claim log_database
+        log_rows
         trial_log
         files.* plugins
         workloads.*
@@ -40,7 +41,7 @@ LAYERS = [
         surrogates.*
         optimizers.*
         execution.*
-        progress
+        progress stopping
         study.* comparison.*
         report.* testing.*
         cli.*

@@ -93,7 +93,7 @@ class Factorization(Parameter):
         value = value.tolist() if isinstance(value, np.ndarray) else value
         items = list(value) if isinstance(value, Sequence) else []
         numbers = [plain_number(item) for item in items]
-        factors = tuple(int(f) for f in numbers if f in range(1, self.total + 1))
+        factors = tuple(int(f) for f in numbers if f is not None and f in range(1, self.total + 1))
         if len(factors) == len(items) == self.parts and self._walk(np.array([factors]))[1][0]:
             return factors
         rule = f"the product must be {self.total}"

@@ -75,7 +75,7 @@ class Grid(Parameter):
         hint = f"write a number such as {self.grid[0].item()}"
         if number is not None:
             at = int(np.searchsorted(self.grid, number))
-            near: list[Any] = self.grid[max(at - 1, 0) : at + 1].tolist()
+            near: list[int | float] = self.grid[max(at - 1, 0) : at + 1].tolist()
             if number in near:
                 return near[near.index(number)]
             hint = f"nearest: {' or '.join(str(v) for v in near)}"

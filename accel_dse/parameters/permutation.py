@@ -168,7 +168,7 @@ class Permutation(Parameter):
 
     def step(self, column: Column, rng: np.random.Generator) -> Column:
         """Two items swapped, or one item moved past others."""
-        n, m = column.shape
+        n, m = len(column), len(self.items)
         if m == 1:
             return column
         rows = np.arange(n)
@@ -178,8 +178,7 @@ class Permutation(Parameter):
         swap = rng.random(n) < 0.5
         past = np.where(target > source, 0.5, -0.5)
         keys[rows, source] = target + np.where(swap, 0, past)
-        swapped = np.flatnonzero(swap)
-        keys[swapped, target[swapped]] = source[swapped]
+        keys[rows[swap], target[swap]] = source[swap]
         return np.take_along_axis(column, np.argsort(keys, axis=1), axis=1)
 
     def cross(self, a: Column, b: Column, rng: np.random.Generator) -> Column:

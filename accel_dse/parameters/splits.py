@@ -58,7 +58,7 @@ class Splits:
         if parts == 1:
             return np.ones(len(self.totals), np.int64)
         before = self.before(parts - 1)
-        return before[self.start[1:]] - before[self.start[:-1]]
+        return np.asarray(before[self.start[1:]] - before[self.start[:-1]])
 
     def find(self, state: Indices, factor: Indices) -> tuple[Indices, NDArray[np.bool_]]:
         """Where the choice `factor` of each `state` is in the row, and whether there is one."""

@@ -352,9 +352,11 @@ class Compiler:
                 node, f"{name} takes {wanted or 'one or more'} value(s), got {len(node.args)}"
             )
         if name == "where":
-            return self._choice(*node.args, depth=depth)
+            test, body, orelse = node.args
+            return self._choice(test, body, orelse, depth)
         if name == "position":
-            return self._position(*node.args)
+            order, item = node.args
+            return self._position(order, item)
         if name in REDUCTIONS:
             return self._reduction(node, REDUCTIONS[name], depth)
         operate, parts = MAPS[name][1], [self._number(part, depth) for part in node.args]

@@ -1,0 +1,54 @@
+"""The figures of `benchmarks/README.md` that can be had in seconds, against data beside the checkout."""
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT.parent / "shared" / "reference"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Imports a script of `benchmarks/fidelity`."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "fidelity"))
+    loaded = set(sys.modules)
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    yield load
+    for name in set(sys.modules) - loaded:
+        if getattr(sys.modules[name], "__file__", None) and "benchmarks" in str(
+            sys.modules[name].__file__
+        ):
+            del sys.modules[name]
+
+
+def reference(name: str) -> Path:
+    path = REFERENCE / name
+    if not path.exists():
+        pytest.skip(f"{name} is not there: it is others' data, kept beside the checkout")
+    return path
+
+
+def test_timeloop_is_matched_to_the_word_on_explicit_mappings(script):
+    runs = script("timeloop_runs")
+    found = runs.compare(runs.load(reference("timeloop_runs.json.gz")))
+    assert found["rows"] > 400
+    assert found["verdicts_equal"] == 1
+    assert found["cycles_exact"] == 1
+    assert found["counts_exact"] >= 0.99
+    assert found["energy_within_0.1pct"] == 1
+
+
+def test_timeloop_is_matched_on_gemmini(script):
+    gemmini = script("gemmini_timeloop")
+    rows = gemmini.load(reference("gemmini_timeloop.csv.gz"))[::7]
+    found = gemmini.compare(rows)
+    assert found["cycles_exact"] >= 0.999
+    assert found["cycles_within_1pct"] == 1
+    assert found["energy_within_5pct"] == 1

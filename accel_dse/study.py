@@ -41,14 +41,14 @@ class Study:
     log: TrialLog
     progress: Progress = field(default_factory=fitting, repr=False)
 
-    def run(self, n_trials: int, *, batch: int = 1) -> list[Trial]:
+    def run(self, n_trials: int, *, batch: int | None = None) -> list[Trial]:
         """Runs until the log holds `n_trials`, counting those already there.
 
         A run that was stopped or killed, and is started again, goes on as if it never stopped.
 
         Args:
             n_trials: how long the log should be.
-            batch: designs proposed and simulated at a time.
+            batch: designs proposed and simulated at a time; by default what suits the optimizer.
 
         Returns:
             All trials, oldest first.
@@ -59,6 +59,7 @@ class Study:
             DesignError: the optimizer proposed what is no design of the space.
             KeyboardInterrupt: Ctrl-C or SIGTERM came; the batch it came in is in the log.
         """
+        batch = batch or self.optimizer.natural_batch
         self.log.create_or_check(self.description())
         try:
             trials = self.log.read()

@@ -14,6 +14,7 @@ from accel_dse.errors import (
     SimulatorTimeoutError,
 )
 from accel_dse.metrics import Metrics
+from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.random_search import RandomSearch
 from accel_dse.progress import Silent
 from accel_dse.simulators.base import Simulator
@@ -112,6 +113,15 @@ def test_a_trial_is_on_disk_before_the_optimizer_learns_of_it(tmp_path):
     study = a_study(tmp_path / "log.db", problem=problem, optimizer=Watching(problem=problem))
     study.run(6, batch=2)
     assert seen == [True] * 4, "once with the log, then with each batch"
+
+
+def test_a_study_simulates_as_many_at_a_time_as_suits_the_optimizer(tmp_path):
+    calls = []
+    simulator = Counting(calls.append)
+    a_study(tmp_path / "a.db", simulator=simulator).run(120)
+    assert calls == [0, 50, 100]
+    assert RandomSearch.natural_batch == 50
+    assert Optimizer.natural_batch == 1
 
 
 def test_one_study_can_be_run_twice(tmp_path):

@@ -46,7 +46,14 @@ def optimize_command(
         int | None, _word("--trials", "N", "How long the log should be.", min=1, show_default="200")
     ] = None,
     batch: Annotated[
-        int | None, _word("--batch", "N", "Designs simulated at a time.", min=1, show_default="1")
+        int | None,
+        _word(
+            "--batch",
+            "N",
+            "Designs simulated at a time.",
+            min=1,
+            show_default="suits the optimizer",
+        ),
     ] = None,
     seed: Annotated[
         int | None, _word("--seed", "N", "Fixes every random choice.", min=0, show_default="0")

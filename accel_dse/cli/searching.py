@@ -45,7 +45,7 @@ class Search:
     optimizer: Choice
     simulator: Choice
     trials: int = 200
-    batch: int = 1
+    batch: int | None = None
     seed: int = 0
     shapes: Mapping[str, int] | None = None
 

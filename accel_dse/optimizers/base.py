@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,7 +24,11 @@ class Optimizer(ABC):
         seed: fixes every random choice.
         trials: what is known, in order.
         pending: designs being simulated right now.
+        natural_batch: how many designs it may as well propose at a time; what a study does unless
+            it is told otherwise.
     """
+
+    natural_batch: ClassVar[int] = 1
 
     problem: Problem
     seed: int = 0

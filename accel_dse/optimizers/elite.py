@@ -36,7 +36,10 @@ class Candidate:
 
 
 class Elite:
-    """The best `size` feasible trials, accepted or not.
+    """The best `size` feasible trials, accepted or not, no two of which measure the same.
+
+    Designs often differ only in what does not matter (a larger memory of which no more is used);
+    without that rule one good design and its twins would fill the population.
 
     It is a function of the trials in their order, however they are grouped when they are told;
     between calls it only spares ranking the old ones anew.
@@ -54,12 +57,12 @@ class Elite:
             if trial.feasible:
                 self._members.append(Candidate.of(trial, self._problem))
             if len(self._members) >= 4 * self._size:
-                self._members = ranked(self._members)[: 2 * self._size]
+                self._members = _different(ranked(self._members))[: 2 * self._size]
         self._count = len(trials)
 
     def best(self) -> list[Candidate]:
         """The members, best first."""
-        return ranked(self._members)[: self._size]
+        return _different(ranked(self._members))[: self._size]
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -87,6 +90,11 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
             crowd[rows] = -crowding(costs[rows])
     order = np.lexsort((index, crowd, front, excess))
     return [candidates[i] for i in order]
+
+
+def _different(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Of those that measure the same only the first."""
+    return list({(c.excess, c.costs): c for c in reversed(candidates)}.values())[::-1]
 
 
 def fronts(costs: Floats) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """Evolution: variations of the best designs known."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class Evolution(Optimizer):
         NSGA-II, Deb et al., 2002. Here the population is the best of all trials, so that it is a
         function of the log.
     """
+
+    natural_batch: ClassVar[int] = 10
 
     population: int = 20
     tournament: int = 4

@@ -99,6 +99,12 @@ def test_with_one_objective_the_elite_is_the_best_of_all():
     assert [candidate.index for candidate in elite.best()] == order(trials)[:5]
 
 
+def test_designs_that_measure_the_same_count_once():
+    elite = Elite(ONE, 3)
+    elite.refresh([measured(i, 1.0 + i // 10) for i in range(40)])
+    assert [candidate.index for candidate in elite.best()] == [0, 10, 20]
+
+
 def test_designs_that_do_not_work_are_not_among_the_elite():
     elite = Elite(ONE, 5)
     broken = [

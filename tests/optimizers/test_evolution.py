@@ -40,17 +40,17 @@ OPTIMUM = best_cost(simulated(PROBLEM.space.designs(PROBLEM.space.every())))
 
 def mean_excess(kind, n):
     """How far above the optimum `n` trials end, as a share of it, over seeds."""
-    costs = [best_cost(search(kind(problem=PROBLEM, seed=seed), n)) for seed in range(10)]
+    costs = [best_cost(search(kind(problem=PROBLEM, seed=seed), n)) for seed in range(20)]
     return np.mean(costs) / OPTIMUM - 1
 
 
-def test_a_seventh_of_a_small_space_brings_it_within_a_percent_of_the_optimum():
-    assert mean_excess(Evolution, 100) < 0.01
+def test_a_seventh_of_a_small_space_brings_it_within_two_percent_of_the_optimum():
+    assert mean_excess(Evolution, 100) < 0.02
 
 
-@pytest.mark.parametrize("n", [60, 100])
-def test_it_ends_several_times_nearer_to_the_optimum_than_random_search(n):
-    assert mean_excess(Evolution, n) < 0.4 * mean_excess(RandomSearch, n)
+@pytest.mark.parametrize(("n", "share"), [(60, 0.7), (100, 0.4), (144, 0.2)])
+def test_it_draws_ahead_of_random_search(n, share):
+    assert mean_excess(Evolution, n) < share * mean_excess(RandomSearch, n)
 
 
 def test_it_approaches_a_pareto_front_of_two_objectives():

@@ -1,4 +1,4 @@
-"""The figures of `benchmarks/README.md` that can be had in seconds, against data beside the checkout."""
+"""Figures of `benchmarks/README.md` that take seconds, on data beside the checkout."""
 
 import importlib
 import sys

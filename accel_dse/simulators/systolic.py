@@ -73,8 +73,17 @@ MOST_FOLDS = 10**8
 MOST_CYCLES = 2**53
 """Whole numbers up to here are exact as `float64`."""
 
-MOST_INPUT_WORDS = 2**31
-"""Of one layer's input, if its windows overlap: a bit is kept for each word."""
+MOST_OVERLAPPING_READS = 2**38
+"""SRAM reads of one layer whose windows overlap; more would take minutes."""
+
+MOST_INPUT_WORDS = 2**32
+"""Of one layer whose windows overlap: a bit is kept for each word."""
+
+MOST_PIXELS = 2**26
+"""Outputs of one filter, likewise: a number is kept for each."""
+
+MOST_CUT_PRODUCTS = 2**27
+"""Products of one filter where windows hang over the input's edge: a number is kept for each."""
 
 CHUNK = 4096
 """Designs simulated at a time: bounds memory at about 100 MB for a network of 50 layers."""
@@ -86,14 +95,16 @@ class SystolicLayers:
 
     Attributes:
         layers: of the network, in order, `u` of them. A layer runs `G * count` times in a row.
-        values: name -> `(n, u)`, NaN where the design is infeasible. `folds`; `cycles` and
-            `stall_cycles` among them; `prefetched_cycles`, from the first DRAM read to the last
-            DRAM write; `utilization`, multiply-accumulates over the peak in `cycles`;
-            `compute_utilization`, the same without stalls; `mapping_efficiency`, share of PEs with
-            work; words read from or written to SRAM and DRAM, `ifmap_sram_words`,
-            `filter_sram_words`, `ofmap_sram_words`, `ifmap_dram_words` and so on; first and last
-            cycle of the latter, `ifmap_dram_start_cycle`, `ifmap_dram_stop_cycle` and so on, where
-            0 is the array's first cycle.
+        values: name -> `(n, u)`, NaN where the design is infeasible.
+            `folds`; `compute_cycles` in them; `cycles` with stalls, `stall_cycles` among them;
+            `prefetched_cycles`, from the first DRAM read to the last DRAM write.
+            `macs`; `utilization`, those over the peak in `cycles`; `compute_utilization`, over the
+            peak in `compute_cycles`; `mapped_pes`, PEs with work, summed over folds;
+            `mapping_efficiency`, their share.
+            `ifmap_sram_words` and `filter_sram_words` (read), `ofmap_sram_words` (written);
+            `ifmap_dram_words` and so on; the first and last cycle of the latter,
+            `ifmap_dram_start_cycle`, `ifmap_dram_stop_cycle` and so on, where the array's first
+            cycle is 0.
         infeasible: `n` strings, "" where the design works.
     """
 
@@ -193,23 +204,30 @@ class SystolicSimulator(Simulator):
 
 
 def _bounds(layers: Sequence[Layer], inputs: Sequence[tuple[int, int] | None]) -> Ints:
-    """Fields of `Conv` of one group of each layer, `(u, 13)`."""
+    """Fields of `Conv` of one group of each layer, `(u, 13)`; refuses what is too large."""
     rows = []
     for layer, size in zip(layers, inputs, strict=True):
         height, width = size or (layer.input_rows, layer.input_columns)
-        if layer.R * layer.S > 1 and layer.words("inputs") // layer.G > MOST_INPUT_WORDS:
-            raise WorkloadError(
-                f"layer {layer.name!r}: its input is too large to replay: "
-                f"{layer.words('inputs') // layer.G:,} words",
-                hint=f"split it into layers of at most {MOST_INPUT_WORDS:,} words",
-            )
+        pixels = layer.N * layer.P * layer.Q
+        if layer.R * layer.S > 1:
+            _refuse(layer, "input words", layer.words("inputs") // layer.G, MOST_INPUT_WORDS)
+            _refuse(layer, "output pixels", pixels, MOST_PIXELS)
+        if size:
+            products = pixels * layer.C * layer.R * layer.S
+            _refuse(layer, "products of a filter", products, MOST_CUT_PRODUCTS)
+        window = (*layer.stride, *layer.dilation, height, width)
         rows.append(
-            (
-                *(layer.N, layer.P, layer.Q, layer.K, layer.C, layer.R, layer.S),
-                *(*layer.stride, *layer.dilation, height, width),
-            )
+            (layer.N, layer.P, layer.Q, layer.K, layer.C, layer.R, layer.S, *window),
         )
     return np.array(rows, dtype=np.int64)
+
+
+def _refuse(layer: Layer, what: str, count: int, most: int) -> None:
+    if count > most:
+        raise WorkloadError(
+            f"layer {layer.name!r}: too large to replay: {count:,} {what}",
+            hint=f"split it into layers of at most {most:,}",
+        )
 
 
 def _closed_form(bounds: Ints, arrays: Arrays) -> dict[str, Floats]:
@@ -225,6 +243,7 @@ def _closed_form(bounds: Ints, arrays: Arrays) -> dict[str, Floats]:
     return {
         "folds": down * across,
         "compute_cycles": down * across * (np.where(dataflow == OS, R, 2 * R) + C + T - 2),
+        "mapped_pes": Sr * Sc,
         "mapping_efficiency": Sr * Sc / (down * across * R * C),
         "ifmap_sram_words": M * K * np.where(dataflow == IS, 1, across),
         "filter_sram_words": K * N * np.choose(dataflow, (np.ones_like(down), down, across)),
@@ -238,13 +257,16 @@ def _run(
 ) -> tuple[dict[str, Floats], tuple[str, ...]]:
     """The values of `SystolicLayers`, `(n, u)`, and why designs are infeasible."""
     values = _closed_form(bounds, arrays)
+    overlapping = np.array([layer.R * layer.S > 1 for layer in layers])
     reasons = list(arrays.infeasible)
-    for name, most in (("folds", MOST_FOLDS), ("compute_cycles", MOST_CYCLES)):
-        for i, j in np.argwhere(values[name] > most):
-            what = name.replace("_", " ")
-            reasons[i] = reasons[i] or (
-                f"layer {layers[j].name!r}: {values[name][i, j]:.3g} {what}, more than {most:.3g}"
-            )
+    for name, most, looked_at in (
+        ("folds", MOST_FOLDS, np.ones_like(overlapping)),
+        ("compute_cycles", MOST_CYCLES, np.ones_like(overlapping)),
+        ("ifmap_sram_words", MOST_OVERLAPPING_READS, overlapping),
+    ):
+        for i, j in np.argwhere((values[name] > most) & looked_at):
+            what = f"{values[name][i, j]:.3g} {name.replace('_', ' ')}, more than {most:.3g}"
+            reasons[i] = reasons[i] or f"layer {layers[j].name!r}: {what}"
     works = np.array([not reason for reason in reasons], dtype=bool)
     found = _replay(bounds, arrays, works)
     for i, j in np.argwhere(found[:, :, replay.CYCLES] > MOST_CYCLES):
@@ -300,31 +322,29 @@ def _total(
 ) -> Metrics:
     """The metrics of the whole network."""
     runs = np.array([layer.count * layer.G for layer in layers], dtype=np.float64)
-    total = {name: column @ runs for name, column in values.items()}
-    words = {
-        memory: {name: total[f"{name}_{memory}_words"] for name in OPERANDS}
-        for memory in ("sram", "dram")
-    }
+
+    def total(name: str) -> Floats:
+        return np.asarray((values[name] * runs).sum(axis=1))
+
     columns = arrays.columns
-    pes = columns["array_rows"] * columns["array_columns"]
-    dram = sum(words["dram"].values())
+    cycles, pes = total("cycles"), columns["array_rows"] * columns["array_columns"]
+    dram_reads = total("ifmap_dram_words") + total("filter_dram_words")
+    dram_writes = total("ofmap_dram_words")
     metrics = {
-        "latency_cycles": total["cycles"],
-        "latency_ms": total["cycles"] / columns["clock_ghz"] / 1e6,
-        "stall_cycles": total["stall_cycles"],
-        "utilization": workload.macs / (pes * total["cycles"]),
-        "mapping_efficiency": (values["mapping_efficiency"] * values["folds"])
-        @ runs
-        / total["folds"],
-        "sram_read_words": words["sram"]["ifmap"] + words["sram"]["filter"],
-        "sram_write_words": words["sram"]["ofmap"],
-        "dram_read_words": words["dram"]["ifmap"] + words["dram"]["filter"],
-        "dram_write_words": words["dram"]["ofmap"],
-        "dram_bytes": dram * columns["word_bytes"],
+        "latency_cycles": cycles,
+        "latency_ms": cycles / columns["clock_ghz"] / 1e6,
+        "stall_cycles": total("stall_cycles"),
+        "utilization": workload.macs / (pes * cycles),
+        "mapping_efficiency": total("mapped_pes") / (pes * total("folds")),
+        "sram_read_words": total("ifmap_sram_words") + total("filter_sram_words"),
+        "sram_write_words": total("ofmap_sram_words"),
+        "dram_read_words": dram_reads,
+        "dram_write_words": dram_writes,
+        "dram_bytes": (dram_reads + dram_writes) * columns["word_bytes"],
         "pes": pes,
         "sram_kib": sum(columns[f"{name}_sram_kib"] for name in OPERANDS),
     }
-    works = np.array([not reason for reason in infeasible])
+    works = np.array([not reason for reason in infeasible], dtype=bool)
     return Metrics(
         {name: np.where(works, column, np.nan) for name, column in metrics.items()}, infeasible
     )

@@ -140,7 +140,7 @@ def _bandwidths(columns: Mapping[str, Floats], reasons: _Reasons) -> list[Floats
 
 
 def _whole(values: Floats, largest: int) -> Bools:
-    return (values >= 1) & (values <= largest) & (values == np.floor(values))
+    return np.asarray((values >= 1) & (values <= largest) & (values == np.floor(values)))
 
 
 def _numbers(name: str, column: Any, n: int) -> Floats:

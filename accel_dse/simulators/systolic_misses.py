@@ -73,28 +73,41 @@ def nothing_held(stream: Stream) -> Held:
 
 
 @compiled
+def no_words() -> Held:
+    """Stands in where nobody asks which words are held."""
+    return Held(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@compiled
 def hold(bits: NDArray[np.uint64], start: int, stop: int, store: bool) -> int:
     """How many of the words `start` to `stop` are not held; holds them if `store`."""
-    first, last = start >> 6, (stop - 1) >> 6
     new = 0
-    for at in range(first, last + 1):
-        mask = np.uint64(0xFFFFFFFFFFFFFFFF)
-        if at == first:
-            mask <<= np.uint64(start & 63)
-        if at == last:
-            mask &= np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(63 - (stop - 1 & 63))
+    for at in range(start >> 6, (stop - 1 >> 6) + 1):
+        low, high = max(start, at << 6), min(stop, at + 1 << 6)
+        every = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - (high - low))
+        mask = every << np.uint64(low & 63)
         x = mask & ~bits[at]
         if x == 0:
             continue
         if store:
             bits[at] |= mask
+        if x == mask:
+            new += high - low
+            continue
         # Counts the bits of x, in the form that compilers know.
         x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
         pairs = np.uint64(0x3333333333333333)
         x = (x & pairs) + ((x >> np.uint64(2)) & pairs)
         x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        new += np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+        new += int(np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56)))
     return new
+
+
+@compiled
+def holds(held: Held, pixel: int, tap: int) -> bool:
+    """Whether the word of (pixel, tap) is held."""
+    word = held.of_pixel[pixel] + held.of_tap[tap]
+    return hold(held.bits, word, word + 1, False) == 0
 
 
 @compiled
@@ -109,15 +122,16 @@ def hold_lines(stream: Stream, block: Block, line: int, end: int, held: Held, st
     first_run, last_tap, stride = block.tap // run, block.tap + block.taps, conv.stride_w * conv.c
     new = 0
     i, high = max(0, line - block.taps + 1), min(block.pixels, end)
+    column = (block.pixel + i) % conv.q
     while i < high and (store or new == 0):
         pixel = block.pixel + i
         tap, stop = block.tap + max(0, line - i), min(last_tap, block.tap + end - i)
         at, together = first_run, 1
-        if tap > block.tap:
-            at = tap // run
-        elif not stream.cut and run >= stride:
+        while (at + 1) * run <= tap:
+            at += 1
+        if tap == block.tap and not stream.cut and run >= stride:
             # Where windows overlap, pixels of a row that ask for all taps make one longer run.
-            together = min(conv.q - pixel % conv.q, high - i, end - i - block.taps + 1)
+            together = min(conv.q - column, high - i, end - i - block.taps + 1)
             together = max(1, together)
         while tap < stop:
             until = min(stop, (at + 1) * run)
@@ -128,14 +142,16 @@ def hold_lines(stream: Stream, block: Block, line: int, end: int, held: Held, st
                 if absent(stream, pixel, tap):
                     pieces = 0
                 elif run > conv.c:
-                    inside = conv.columns - pixel % conv.q * conv.stride_w
+                    inside = conv.columns - column * conv.stride_w
                     count = min(count, at * run + inside * conv.c - tap)
             word = held.of_pixel[pixel] + held.of_tap[tap]
             for piece in range(pieces):
                 start = word + piece * stride
                 new += hold(held.bits, start, start + count, store)
             tap, at = until, at + 1
-        i += together
+        i, column = i + together, column + together
+        if column == conv.q:
+            column = 0
     return new
 
 

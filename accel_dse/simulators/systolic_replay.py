@@ -21,6 +21,7 @@ from accel_dse.simulators.systolic_streams import (
     block_of,
     ceil_div,
     compiled,
+    number,
     output_line,
     outputs_before,
     outputs_of,
@@ -154,8 +155,8 @@ def play(
     drain[FREE], drain[FIRST] = sizes[2], -1
     cycles_i = ceil_div(sizes[0] // 2, bandwidths[0]) + 1
     cycles_f = ceil_div(sizes[1] // 2, bandwidths[1]) + 1
-    ready_i, ready_f, at_i, at_f = np.int64(-1), np.int64(-1), 0, 0
-    line, stalls, total = np.int64(0), np.int64(0), np.int64(0)
+    ready_i, ready_f, at_i, at_f = number(-1), number(-1), 0, 0
+    line, stalls, total = number(0), number(0), number(0)
     while line < lines:
         next_i = ifmap.line[at_i] if at_i < len(ifmap.line) else NEVER
         next_f = filters.line[at_f] if at_f < len(filters.line) else NEVER
@@ -195,7 +196,7 @@ def unlimited_reads(stream: Stream, words: int) -> tuple[int, int, int]:
     if found.flushes == 0:
         half = ceil_div(found.words, each) * each
         return found.words, -ceil_div(half, PREFETCH_WORDS_PER_CYCLE), -1
-    first, _ = block_lines(stream, block_of(stream, np.int64(0)))
+    first, _ = block_lines(stream, block_of(stream, number(0)))
     first += stream.line - ceil_div(SETS // 2 * each, PREFETCH_WORDS_PER_CYCLE)
     return found.words, first, found.line + 1
 

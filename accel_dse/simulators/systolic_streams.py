@@ -9,7 +9,8 @@ Source: SCALE-Sim 3.0.0 (github.com/scalesim-project/SCALE-Sim), its files under
 and restated.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -17,8 +18,20 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-compiled = njit(cache=True, error_model="numpy")
-"""No divisor here can be zero, so it is not looked at."""
+OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "error_model": "numpy",  # no divisor here is zero
+    "no_cpython_wrapper": True,  # called from other kernels only: half the time to compile
+    "no_cfunc_wrapper": True,
+}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """A kernel that other kernels call."""
+    return cast(Function, njit(**OPTIONS)(function))
+
 
 WS, OS, IS = 0, 1, 2
 """Weight-, output- and input-stationary."""
@@ -115,6 +128,12 @@ class Outputs(NamedTuple):
     down: int
     line: int
     fold_lines: int
+
+
+@compiled
+def number(value: int) -> int:
+    """`value`, not as a literal: for each literal, all that is called with it is compiled anew."""
+    return int(np.int64(value))
 
 
 @compiled

@@ -21,6 +21,8 @@ from accel_dse.simulators.systolic_misses import (
     hold,
     hold_lines,
     hold_part,
+    holds,
+    no_words,
     nothing_held,
 )
 from accel_dse.simulators.systolic_streams import (
@@ -35,9 +37,13 @@ from accel_dse.simulators.systolic_streams import (
     ceil_div,
     compiled,
     element,
+    number,
     requests,
     skewed_before,
 )
+
+PATIENCE = 32
+"""Words looked for in all their places before it pays to write down which words are held."""
 
 
 class Window(NamedTuple):
@@ -48,6 +54,9 @@ class Window(NamedTuple):
         sets: of the whole order; the last may be empty.
         active: sets that can serve requests.
         step: sets by which a prefetch moves the window.
+        rows: of the stacked blocks.
+        length: rows of one block.
+        lanes: of the last block, the others have as many as the stream.
         order: place of each element of the stack if some words are absent, else empty.
     """
 
@@ -55,6 +64,9 @@ class Window(NamedTuple):
     sets: int
     active: int
     step: int
+    rows: int
+    length: int
+    lanes: int
     order: Ints
 
 
@@ -107,7 +119,7 @@ def numbered(stream: Stream) -> tuple[Ints, int]:
     """Place in the prefetch order of each element of the stack, row by row, and their number."""
     rows, lines = stack_of(stream)
     order = np.empty(rows * stream.width, np.int64)
-    skew = np.int64(stream.kind != LOADED)
+    skew = int(stream.kind != LOADED)
     count = 0
     for line in range(lines):
         for lane in range(stream.width):
@@ -128,30 +140,29 @@ def window_of(stream: Stream, words: int) -> Window:
     sets = count // each + 1
     active = min(ceil_div(ceil_div(words, 2), each), sets)
     step = min(ceil_div(words // 2, each), sets - active)
-    return Window(each, sets, active, step, order)
+    length, across = stream.taps, stream.pixels
+    if stream.kind == SKEWED_TAPS:
+        length, across = stream.pixels, stream.taps
+    lanes = (across - 1) % stream.width + 1
+    rows, _ = stack_of(stream)
+    return Window(each, sets, active, step, rows, length, lanes, order)
 
 
 @compiled
 def place(stream: Stream, window: Window, row: int, lane: int) -> int:
     """Elements that come before (row, lane) of the stack in the prefetch order."""
-    width = stream.width
+    width, rows, lanes = stream.width, window.rows, window.lanes
     if len(window.order):
-        return window.order[row * width + lane]
+        return int(window.order[row * width + lane])
+    whole = rows - window.length
     if stream.kind == LOADED:
-        across = row // stream.taps * width
-        lanes = min(width, stream.pixels - across)
-        return across * stream.taps + row % stream.taps * lanes + lane
-    length, total = stream.taps, stream.pixels
-    if stream.kind == SKEWED_TAPS:
-        length, total = stream.pixels, stream.taps
-    blocks = ceil_div(total, width)
-    rows, line, lanes = blocks * length, row + lane, total - (blocks - 1) * width
+        return row * width + lane if row < whole else whole * width + (row - whole) * lanes + lane
+    line = row + lane
     before = skewed_before(line, rows, width) + lane - max(0, line - rows + 1)
-    if lanes < width:
+    if lanes < width and line >= whole + lanes:
         # The last block is narrower.
-        last = line - (rows - length)
-        before -= skewed_before(last - lanes, length, width - lanes)
-        before -= max(0, min(lane - 1, last) - max(lanes, line - rows + 1) + 1)
+        before -= skewed_before(line - whole - lanes, window.length, width - lanes)
+        before -= max(0, min(lane - 1, line - whole) - max(lanes, line - rows + 1) + 1)
     return before
 
 
@@ -177,11 +188,20 @@ def last_place(stream: Stream, window: Window, block: Block, line: int) -> int:
 
 
 @compiled
+def inside(window: Window, start: int, at: int) -> bool:
+    """Whether place `at` lies inside the window at `start`."""
+    ahead = at - start * window.words_per_set
+    if ahead < 0:
+        ahead += window.sets * window.words_per_set
+    return ahead < window.active * window.words_per_set
+
+
+@compiled
 def steps_to(window: Window, start: int, at: int) -> int:
     """Prefetches until the window, now at set `start`, reaches place `at`."""
-    ahead = (at // window.words_per_set - start) % window.sets
-    if ahead < window.active:
+    if inside(window, start, at):
         return 0
+    ahead = (at // window.words_per_set - start) % window.sets
     return (ahead - window.active + window.step) // window.step
 
 
@@ -195,18 +215,26 @@ def steps_to_word(
     row = p * conv.stride_h + tap // (conv.s * conv.c) * conv.dilation_h
     column = q * conv.stride_w + tap // conv.c % conv.s * conv.dilation_w
     for r in range(conv.r):
-        above = row - r * conv.dilation_h
-        if above < 0 or above % conv.stride_h or above // conv.stride_h >= conv.p:
+        p = row - r * conv.dilation_h
+        if conv.stride_h > 1:
+            if p % conv.stride_h:
+                continue
+            p //= conv.stride_h
+        if p < 0 or p >= conv.p:
             continue
         for s in range(conv.s):
-            left = column - s * conv.dilation_w
-            if left < 0 or left % conv.stride_w or left // conv.stride_w >= conv.q:
+            q = column - s * conv.dilation_w
+            if conv.stride_w > 1:
+                if q % conv.stride_w:
+                    continue
+                q //= conv.stride_w
+            if q < 0 or q >= conv.q:
                 continue
-            pixel = (image * conv.p + above // conv.stride_h) * conv.q + left // conv.stride_w
             other = (r * conv.s + s) * conv.c + tap % conv.c
-            steps = min(steps, steps_to(window, start, place_of(stream, window, pixel, other)))
-            if steps == 0:
+            at = place_of(stream, window, (image * conv.p + p) * conv.q + q, other)
+            if inside(window, start, at):
                 return 0
+            steps = min(steps, steps_to(window, start, at))
     return steps
 
 
@@ -219,23 +247,25 @@ def inside_until(
     Its word may still lie inside, if it comes several times.
     """
     each = window.words_per_set
-    first = first_place(stream, window, block, line) // each
-    ahead = (first - start) % window.sets
-    low_edge = (first - ahead) * each
+    first, last = (
+        first_place(stream, window, block, line),
+        last_place(stream, window, block, line),
+    )
+    low_edge = start * each if first >= start * each else (start - window.sets) * each
     high_edge = low_edge + window.active * each
-    if ahead >= window.active or last_place(stream, window, block, line) >= high_edge:
+    if last >= high_edge:
         return line
     low, high = line, end
     while low < high:
         # Places rise along a skewed block and fall along a loaded one. Try the last line first.
         middle = (low + high) // 2 if high < end else end - 1
         if stream.kind == LOADED:
-            inside = first_place(stream, window, block, middle) >= low_edge
+            fits = first_place(stream, window, block, middle) >= low_edge
         else:
-            inside = last_place(stream, window, block, middle) < high_edge
-        if inside and middle == end - 1:
+            fits = last_place(stream, window, block, middle) < high_edge
+        if fits and middle == end - 1:
             return end
-        if inside:
+        if fits:
             low = middle + 1
         else:
             high = middle
@@ -261,7 +291,7 @@ def stack_line(stream: Stream, window: Window, at: int) -> int:
 def hold_places(stream: Stream, window: Window, low: int, high: int, held: Held) -> None:
     """Holds the words from place `low` to place `high` of the prefetch order."""
     rows, _ = stack_of(stream)
-    skew = np.int64(stream.kind != LOADED)
+    skew = int(stream.kind != LOADED)
     first, last = stack_line(stream, window, low), stack_line(stream, window, high - 1)
     # These two lines may lie inside in part, those between them lie inside in full.
     for line in range(first, last + 1, max(1, last - first)):
@@ -333,46 +363,41 @@ def noted(events: Events, count: int, line: int, times: int) -> tuple[Events, in
 
 
 @compiled
-def steps_for(stream: Stream, window: Window, start: int, pixel: int, tap: int, at: int) -> int:
-    """Prefetches that a request at place `at` sets off."""
-    steps = steps_to(window, start, at)
-    if steps == 0 or absent(stream, pixel, tap):
-        return 0
-    return steps if stream.unique else steps_to_word(stream, window, start, pixel, tap, steps)
-
-
-@compiled
 def prefetches(stream: Stream, words: int) -> Events:
     """When a read buffer of `words` prefetches."""
     window = window_of(stream, words)
-    events, count = Events(np.empty(64, np.int64), np.empty(64, np.int64)), np.int64(0)
+    events, count = Events(np.empty(64, np.int64), np.empty(64, np.int64)), number(0)
     if window.step == 0:
         return Events(events.line[:0], events.times[:0])
-    # What the window at `start` holds is written down if it is `noted_at` that set; it pays once
-    # a line was found inside one request at a time.
-    held = nothing_held(stream)
-    start, noted_at, quiet = np.int64(0), np.int64(-1), False
+    held = no_words() if stream.unique else nothing_held(stream)
+    start, noted_at, searches = number(0), number(-1), 0
     for fold in range(stream.folds):
         block = block_of(stream, fold)
         line, end = block_lines(stream, block)
         while line < end:
             line = inside_until(stream, window, block, line, end, start)
-            if line < end and quiet and not stream.unique:
-                if noted_at != start:
-                    hold_window(stream, window, start, held)
-                    noted_at = start
+            if noted_at == start:
                 line = held_until(stream, block, line, end, held)
             if line == end:
                 break
-            quiet = True
             first = first_place(stream, window, block, line)
             for i in range(requests(stream, block, line)):
                 pixel, tap = element(stream, block, line, i)
                 # Places of a line follow each other, unless words are absent.
                 at = place_of(stream, window, pixel, tap) if stream.cut else first + i
-                steps = steps_for(stream, window, start, pixel, tap, at)
+                steps = steps_to(window, start, at)
+                if steps == 0 or absent(stream, pixel, tap):
+                    continue
+                if not stream.unique:
+                    searches += 1
+                    if searches > PATIENCE and noted_at != start:
+                        hold_window(stream, window, start, held)
+                        noted_at = start
+                    if noted_at == start and holds(held, pixel, tap):
+                        continue
+                    steps = steps_to_word(stream, window, start, pixel, tap, steps)
                 if steps:
-                    start, quiet = (start + steps * window.step) % window.sets, False
+                    start, searches = (start + steps * window.step) % window.sets, 0
                     now = fold * stream.fold_lines + stream.line + line
                     events, count = noted(events, count, now, steps)
             line += 1

@@ -2,7 +2,7 @@
 
 DseError
 ├── FileError        a declarative file is wrong: which file, which line and key, and why
-├── DesignError      a design does not belong to its space, or a space holds no valid design
+├── DesignError      a design does not belong to its space, or a space makes no sense
 ├── WorkloadError    a network cannot be read or described
 ├── SimulatorError   the simulator itself failed (an infeasible design is a result, not an error)
 │   └── SimulatorTimeoutError  it did not answer in time
@@ -12,7 +12,7 @@ DseError
 
 
 class DseError(Exception):
-    """Base class. The command line prints the message and `hint` and exits 2, without a traceback."""
+    """Base class. The command line prints message and `hint` and exits 2, without a traceback."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -53,7 +53,7 @@ class Mappings:
         return int(self.temporal.shape[1])
 
     def tile_extents(self) -> NDArray[np.int64]:
-        """What each level's tile spans before clipping, shape `(m, L, 8)`, levels outermost first."""
+        """What each level's tile spans before clipping, `(m, L, 8)`, levels outermost first."""
         factors = self.temporal * self.spatial_x * self.spatial_y
         return np.asarray(np.cumprod(factors[:, ::-1], axis=1)[:, ::-1])
 

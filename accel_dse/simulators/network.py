@@ -168,7 +168,7 @@ class Played:
     @cached_property
     def ways(self) -> tuple[Ints, Ints]:
         """Whether inputs arrive on the chip and whether outputs stay, 0 or 1, `(w, places)`."""
-        able = self.fits.any(axis=2)
+        able = np.asarray(self.fits.any(axis=2))
         arrives = np.zeros((len(self.works), len(self.places)), dtype=np.int64)
         stays = np.zeros_like(arrives)
         rows = np.arange(len(self.works))
@@ -189,7 +189,7 @@ class Played:
         words = [layer.words("outputs") for layer in self.layers]
         final = np.minimum(written, np.tile(np.repeat(words, f), w))
         moved[:, OUTPUTS] += final * bits[:, 2] + (written - final) * bits[:, 3]
-        return moved.reshape(w, u, f, 3)
+        return np.asarray(moved.reshape(w, u, f, 3))
 
     @cached_property
     def _needed(self) -> tuple[Ints, Ints, Ints, Ints, Ints]:

@@ -76,6 +76,24 @@ TRIAL = sa.Table(
 )
 
 
+def shown(place: str) -> str:
+    """`place` for people: a URL without its password.
+
+    Raises:
+        LogError: it is neither a path nor a URL.
+    """
+    if "://" not in place:
+        return place
+    try:
+        return sa.make_url(place).render_as_string(hide_password=True)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        scheme = place.partition("://")[0]
+        raise LogError(
+            f"cannot read the {scheme} URL of a log",
+            hint="write postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE",
+        ) from error
+
+
 def connect(place: str, *, write: bool) -> sa.Connection:
     """Opens the database at `place`; with `write` an SQLite file is made if there is none.
 
@@ -84,11 +102,12 @@ def connect(place: str, *, write: bool) -> sa.Connection:
     Raises:
         LogError: there is none, or it is not ours, or it is of a newer form.
     """
-    if "://" in place:
+    path = _sqlite_path(place)
+    if path is None:
         connection = sa.create_engine(place).connect()
     else:
         engine = sa.create_engine(
-            "sqlite://", creator=lambda: _open(Path(place), write), poolclass=sa.NullPool
+            "sqlite://", creator=lambda: _open(path, write), poolclass=sa.NullPool
         )
         begin = "BEGIN IMMEDIATE" if write else "BEGIN"
         sa.event.listen(engine, "begin", lambda link: link.exec_driver_sql(begin))
@@ -97,11 +116,19 @@ def connect(place: str, *, write: bool) -> sa.Connection:
         with connection.begin():
             if write:
                 TABLES.create_all(connection)
-            _check_version(connection, place)
+            _check_version(connection, shown(place))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _sqlite_path(place: str) -> Path | None:
+    """The file that `place` is; None if it is another database."""
+    if "://" not in place:
+        return Path(place)
+    url = sa.make_url(place)
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
 
 def _open(path: Path, write: bool) -> sqlite3.Connection:
@@ -222,6 +249,11 @@ def explained(place: str) -> Iterator[None]:
     """Turns any complaint of the database into a LogError that names `place`."""
     try:
         yield
+    except ImportError as error:
+        hint = "pip install 'accel-dse[postgres]'"
+        raise LogError(
+            f"{place}: needs a driver that is missing: {error.name}", hint=hint
+        ) from error
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, OverflowError) as error:
         cause = getattr(error, "orig", None) or error
         code = getattr(cause, "sqlite_errorname", "")

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
-from accel_dse.log_database import STUDY, TRIAL, WRITER, connect, explained
+from accel_dse.log_database import STUDY, TRIAL, WRITER, connect, explained, shown
 from accel_dse.log_rows import (
     TRIAL_ROW,
     StudyDescription,
@@ -40,7 +40,8 @@ class TrialLog:
     """
 
     def __init__(self, place: str | Path, *, name: str = "") -> None:
-        self.place = str(place)
+        self._target = str(place)
+        self.place = shown(self._target)
         self.name = name
         self._connection: sa.Connection | None = None
         self._token = ""
@@ -56,7 +57,7 @@ class TrialLog:
         if self._connection is not None:
             raise LogError(f"{self.place}: is already open for writing")
         with explained(self.place):
-            connection = connect(self.place, write=True)
+            connection = connect(self._target, write=True)
             try:
                 with connection.begin():
                     study_id = self._check(connection, study)
@@ -145,7 +146,7 @@ class TrialLog:
             with self._connection.begin():
                 yield self._connection
         else:
-            with connect(self.place, write=False) as connection:
+            with connect(self._target, write=False) as connection:
                 yield connection
 
     def _row(self, connection: sa.Connection) -> sa.RowMapping | None:

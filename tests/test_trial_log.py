@@ -343,6 +343,29 @@ def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path):
     assert APPLICATION_ID.to_bytes(4, "big") == b"ADSE"
 
 
+def test_a_database_is_called_by_its_url_without_the_password():
+    log = TrialLog("postgresql+psycopg://me:secret@host/db")
+    assert log.place == "postgresql+psycopg://me:***@host/db"
+    with pytest.raises(LogError) as caught:
+        log.read()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_url_that_is_none_is_refused():
+    for wrong in ("postgresql://me:pass@host:port/db", "://", "post gres://host"):
+        with pytest.raises(LogError, match=r"cannot read the .* URL of a log"):
+            TrialLog(wrong)
+    with pytest.raises(LogError, match="nosuch"):
+        TrialLog("nosuch://host/db").read()
+
+
+def test_an_sqlite_url_is_a_path(tmp_path):
+    for driver in ("sqlite", "sqlite+pysqlite"):
+        written(f"{driver}:///{tmp_path}/{driver}.db", [a_trial(0)])
+        assert TrialLog(tmp_path / f"{driver}.db").read() == [a_trial(0)]
+        assert (tmp_path / f"{driver}.db").read_bytes()[18] == 2, "its journal is a WAL"
+
+
 def test_a_log_that_is_not_there_cannot_be_read_and_is_not_made(tmp_path):
     for use in (TrialLog.read, TrialLog.study):
         with pytest.raises(LogError, match="no such log"):

@@ -1,159 +1,227 @@
-"""One machine, step by step: how a step's transfers and computing move the clocks of its parts."""
+"""The machine itself: how transfers and steps move its clocks. `walk` plays every step."""
+
+# A record has no type that mypy knows.
+# mypy: disable-error-code="no-any-return"
 
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from accel_dse.simulators.loop_records import MAX_LEVELS
-from accel_dse.simulators.timeline_tiles import (
-    END,
+from accel_dse.simulators.loop_records import INDEXES, MAX_LEVELS, OUTPUTS, Ints
+from accel_dse.simulators.timeline_moves import END, START, moved, step
+from accel_dse.simulators.timeline_plan import (
     MAX_CLOCKS,
     MAX_LINKS,
     MAX_LOOPS,
-    OUTPUTS,
     READ,
-    START,
     WRITE,
-    Ints,
-    moved,
-    step,
+    compiled,
 )
-from accel_dse.workload import DIMS
 
 START_UP, FILL, ISSUE, LATENCY, WRITE_BACK, FINAL_DRAIN, CHANNEL = range(7)
-"""Causes of a stall; `CHANNEL + 3 * level + tensor` is waiting for a level's channel."""
+"""Where in `tally` a cause of stalls is. `CHANNEL + 3 * level + tensor` is waiting for a level's
+channel; after all those comes, for each lane, for how long it was busy."""
 
-REDUCTION = np.array([dim in "CRS" for dim in DIMS])
-"""Whether a dimension adds products to the same output."""
-
-MAX_CAUSES = CHANNEL + 3 * MAX_LEVELS
+MAX_TALLIES = CHANNEL + 5 * MAX_LEVELS
 
 MEMORY = 8
-"""Played loops that are remembered at each depth."""
+"""Played loops that `timeline_skip` remembers at each depth."""
 
 STATE = np.dtype(
     [
         ("clock", np.int64, (MAX_CLOCKS,)),
-        ("stall", np.int64, (MAX_CAUSES,)),
+        ("tally", np.int64, (MAX_TALLIES,)),
+        ("tallies", np.int64),
+        ("lanes", np.int64),
+        # The loops, outermost first, and what is so inside each.
+        ("index", np.int64, (MAX_LOOPS,)),
+        ("count", np.int64, (MAX_LOOPS,)),
         ("mask", np.int64, (MAX_LOOPS + 1,)),
-        ("index", np.int64, (MAX_LOOPS + 1,)),
-        ("count", np.int64, (MAX_LOOPS + 1,)),
         ("fresh", np.uint8, (MAX_LOOPS + 1,)),
         ("final", np.uint8, (MAX_LOOPS + 1,)),
-        ("begun", np.int64, (MAX_LINKS,)),
-        ("queue", np.int64, (MAX_LINKS,)),
+        # The last transfers of each link.
         ("place", np.int64, (MAX_LINKS,)),
+        ("begun", np.int64, (MAX_LINKS,)),
         ("spent", np.int64, (MAX_LINKS,)),
-        ("ready", np.int64, (MAX_LINKS,)),
-        # skipping: by depth, what was so after an earlier iteration
-        ("causes", np.int64),
-        ("since", np.int64, (MAX_LOOPS,)),
-        ("total", np.int64, (MAX_LOOPS,)),
+        ("behind", np.uint8, (MAX_LINKS,)),
+        ("written_from", np.int64, (MAX_LINKS,)),
+        ("written_for", np.int64, (MAX_LINKS,)),
+        # By depth: the iteration that later ones are compared with, and the clocks touched since.
         ("seen_index", np.int64, (MAX_LOOPS,)),
         ("seen_power", np.int64, (MAX_LOOPS,)),
         ("seen_clock", np.int64, (MAX_LOOPS, MAX_CLOCKS)),
-        ("seen_stall", np.int64, (MAX_LOOPS, MAX_CAUSES)),
-        # memory: by depth, whole loops played before
-        ("known", np.int64, (MAX_LOOPS,)),
-        ("open", np.int64, (MAX_LOOPS,)),
-        ("opened_at", np.int64, (MAX_LOOPS,)),
+        ("seen_tally", np.int64, (MAX_LOOPS, MAX_TALLIES)),
+        ("since", np.int64, (MAX_LOOPS,)),
+        # By depth: loops played before, and the one being played.
+        ("played", np.int64, (MAX_LOOPS,)),
+        ("slot", np.int64, (MAX_LOOPS,)),
+        ("opened", np.int64, (MAX_LOOPS,)),
+        ("total", np.int64, (MAX_LOOPS,)),
         ("key", np.int64, (MAX_LOOPS, MEMORY)),
-        ("clocks_used", np.int64, (MAX_LOOPS, MEMORY)),
+        ("touched", np.int64, (MAX_LOOPS, MEMORY)),
         ("before", np.int64, (MAX_LOOPS, MEMORY, MAX_CLOCKS)),
         ("after", np.int64, (MAX_LOOPS, MEMORY, MAX_CLOCKS)),
-        ("stalled", np.int64, (MAX_LOOPS, MEMORY, MAX_CAUSES)),
+        ("added", np.int64, (MAX_LOOPS, MEMORY, MAX_TALLIES)),
     ]
 )
+"""The machine at one moment.
+
+`clock[0]` is the array's: when it may start its next step, or when it ended its last one. Inside a
+loop, `mask` has the dimensions that are at the edge, `fresh` is whether outputs have no products
+from outside iterations yet, `final` whether those get no more of them. `begun` and `spent` are the
+start and the cycles of a link's last transfer inward, `behind` whether it waited for its channel or
+a place rather than for its words; `written_from` and `written_for` are those of its last transfer
+outward. The rest belongs to `timeline_skip`.
+"""
 
 
-@njit(cache=True)
-def load(machine: Any, plan: Any, state: Any, k: int, cycles: int, place: int, source: int) -> int:
-    """Starts a transfer inward; returns when its tile is there.
+@compiled
+def walk(machine: Any, layer: Ints, plan: Any, state: Any) -> int:
+    """Plays every step; returns the cycles of the layer."""
+    begin(machine, layer, plan, state)
+    depth = 0
+    while True:
+        while depth < plan.loops:
+            enter(plan, state, depth, 0)
+            depth += 1
+        compute(machine, layer, plan, state)
+        depth -= 1
+        while depth >= 0 and state.index[depth] == state.count[depth] - 1:
+            depth -= 1
+        if depth < 0:
+            return finish(machine, layer, plan, state)
+        proceed(machine, layer, plan, state, depth)
+        depth += 1
+
+
+@compiled
+def begin(machine: Any, layer: Ints, plan: Any, state: Any) -> None:
+    """Resets the state and loads the first tiles."""
+    state.lanes = CHANNEL + 3 * machine.levels
+    state.tallies = state.lanes + 2 * machine.levels
+    state.clock[: plan.clocks] = 0
+    state.tally[: state.tallies] = 0
+    state.mask[0] = plan.ragged
+    state.fresh[0] = True
+    state.final[0] = True
+    advance(machine, plan, state, moved(machine, layer, plan, START, plan.ragged), True, True)
+    waits = state.tally[ISSUE : state.lanes]
+    state.tally[START_UP] = waits.sum()
+    waits[:] = 0
+
+
+@compiled
+def enter(plan: Any, state: Any, depth: int, index: int) -> None:
+    """Sets what is so inside loop `depth` at its iteration `index`."""
+    d = plan.dim[depth]
+    mask = state.mask[depth]
+    edge = mask >> d & 1
+    count = plan.count[edge, depth]
+    last = index == count - 1
+    if edge and not (last and plan.stays[depth]):
+        mask &= ~(1 << d)
+    adds = not INDEXES[OUTPUTS, d]
+    state.index[depth] = index
+    state.count[depth] = count
+    state.mask[depth + 1] = mask
+    state.fresh[depth + 1] = state.fresh[depth] and not (adds and index > 0)
+    state.final[depth + 1] = state.final[depth] and (last or not adds)
+
+
+@compiled
+def proceed(machine: Any, layer: Ints, plan: Any, state: Any, depth: int) -> int:
+    """Moves what the step to the next iteration of loop `depth` moves; returns its row."""
+    enter(plan, state, depth, state.index[depth] + 1)
+    row = moved(machine, layer, plan, depth, state.mask[depth + 1])
+    adds = not INDEXES[OUTPUTS, plan.dim[depth]]
+    fresh = state.fresh[depth] and not adds
+    final = state.final[depth] and not adds
+    advance(machine, plan, state, row, fresh, final)
+    return row
+
+
+@compiled
+def advance(machine: Any, plan: Any, state: Any, row: int, fresh: bool, final: bool) -> None:
+    """Moves what a row says, and the array's clock to when it may compute on it.
 
     Args:
-        k: the link.
-        cycles: how long it keeps the channel.
-        place: when there is room for it.
-        source: when its words are at the source.
-    """
-    level = plan.source[k]
-    channel = plan.channel[level, READ]
-    queue = state.clock[channel]
-    begun = max(queue, place, source)
-    done = begun + cycles
-    state.clock[channel] = done
-    if k > plan.first[plan.tensor[k]]:
-        used = plan.used[k - 1]
-        if used > 0:
-            state.clock[used] = max(state.clock[used], done)
-    state.queue[k] = queue
-    state.place[k] = place
-    state.begun[k] = begun
-    state.spent[k] = cycles
-    state.ready[k] = done + machine.latency[level]
-    return done + machine.latency[level]
-
-
-@njit(cache=True)
-def store(machine: Any, plan: Any, state: Any, k: int, cycles: int) -> int:
-    """Writes the present tile of outputs back once it is not used any more; returns when done."""
-    channel = plan.channel[plan.source[k], WRITE]
-    used = plan.used[k]
-    begun = max(state.clock[channel], state.clock[used])
-    done = begun + cycles
-    state.clock[channel] = done
-    if k > plan.first[OUTPUTS]:
-        outer = plan.used[k - 1]
-        if outer > 0:
-            state.clock[outer] = max(state.clock[outer], done)
-    return done
-
-
-@njit(cache=True)
-def advance(
-    machine: Any, plan: Any, state: Any, row: int, fresh: bool, final: bool, starts: bool
-) -> None:
-    """Moves what row `row` says, and the array's clock to when it may compute on it.
-
-    Args:
+        row: of the table of `moved`.
         fresh: whether the outputs that arrive have no products yet.
         final: whether the outputs that leave have all their products.
-        starts: whether the layer begins.
     """
-    now = state.clock[0]
-    start = now
+    now = start = state.clock[0]
     binding = -1
     for t in range(2):
         ready = 0
         for k in range(plan.first[t], plan.first[t + 1]):
-            cycles = plan.load[row, k]
-            if cycles >= 0:
+            if plan.load[row, k] >= 0:
                 place = state.clock[plan.used[k]]
                 if plan.double[k]:
                     freed = plan.freed[k]
                     place, state.clock[freed] = state.clock[freed], place
-                ready = load(machine, plan, state, k, cycles, place, ready)
+                ready = load(machine, plan, state, row, k, place, ready)
         if ready > start:
             start = ready
             binding = plan.first[t + 1] - 1
     ready = exchange_outputs(machine, plan, state, row, fresh, final)
     if ready > start:
         start = ready
-        binding = plan.first[3] - 1
-    state.stall[FILL] += plan.fill[row]
-    state.clock[0] = start + plan.fill[row]
-    if starts:
-        state.stall[START_UP] += start - now
-    elif start > now:
+        binding = plan.links - 1
+    if start > now:
         blame(machine, plan, state, binding, start - now, fresh)
+    state.tally[FILL] += plan.fill[row]
+    state.clock[0] = start + plan.fill[row]
 
 
-@njit(cache=True)
+@compiled
+def load(machine: Any, plan: Any, state: Any, row: int, k: int, place: int, source: int) -> int:
+    """Starts a transfer inward; returns when its tile is there.
+
+    Args:
+        row: of the table of `moved`.
+        k: the link.
+        place: when there is room for the tile.
+        source: when its words are at the source.
+    """
+    level = plan.source[k]
+    cycles = plan.load[row, k]
+    channel = plan.channel[level, READ]
+    wait = max(state.clock[channel], place)
+    begun = max(wait, source)
+    done = begun + cycles
+    state.clock[channel] = done
+    if plan.tensor[k] != OUTPUTS and k > plan.first[plan.tensor[k]] and plan.used[k - 1] > 0:
+        state.clock[plan.used[k - 1]] = done
+    state.begun[k] = begun
+    state.spent[k] = cycles
+    state.behind[k] = source <= wait
+    state.tally[state.lanes + plan.lane[level, READ]] += cycles
+    return done + machine.latency[level]
+
+
+@compiled
+def store(plan: Any, state: Any, row: int, k: int, final: bool) -> int:
+    """Writes a tile of outputs back once it is not used any more; returns when that is done."""
+    level = plan.source[k]
+    cycles = plan.store[row, k] if final else plan.spill[row, k]
+    channel = plan.channel[level, WRITE]
+    begun = max(state.clock[channel], state.clock[plan.used[k]])
+    done = begun + cycles
+    state.clock[channel] = done
+    if k > plan.first[OUTPUTS] and plan.used[k - 1] > 0:
+        state.clock[plan.used[k - 1]] = done
+    state.written_from[k] = begun
+    state.written_for[k] = cycles
+    state.tally[state.lanes + plan.lane[level, WRITE]] += cycles
+    return done
+
+
+@compiled
 def exchange_outputs(
     machine: Any, plan: Any, state: Any, row: int, fresh: bool, final: bool
 ) -> int:
-    """Writes tiles of outputs back and makes room for, or reads back, the next ones.
+    """Writes tiles of outputs back and makes room for, or reads back, the next ones; returns when
+    the array may go on.
 
     Sums of the outermost tile that changes may be read back before the old ones are written if
     there is room for two; further inside, the old ones have to reach the tile that leaves first.
@@ -166,160 +234,95 @@ def exchange_outputs(
         return 0
     ready = 0
     if plan.double[begin]:
-        place = state.clock[plan.freed[begin]]
-        ready = take_outputs(machine, plan, state, row, begin, fresh, place, ready)
+        state.place[begin] = state.clock[plan.freed[begin]]
+        ready = take_outputs(machine, plan, state, row, begin, fresh, 0)
     for k in range(end - 1, begin - 1, -1):
-        cycles = plan.store[row, k] if final else plan.spill[row, k]
-        done = store(machine, plan, state, k, cycles) if cycles >= 0 else 0
+        done = store(plan, state, row, k, final) if plan.store[row, k] >= 0 else 0
         if plan.double[k]:
-            freed = plan.freed[k]
-            state.place[k], state.clock[freed] = state.clock[freed], done
+            state.place[k] = state.clock[plan.freed[k]]
+            state.clock[plan.freed[k]] = done
         else:
             state.place[k] = done
     if not plan.double[begin]:
-        ready = take_outputs(machine, plan, state, row, begin, fresh, state.place[begin], ready)
+        ready = take_outputs(machine, plan, state, row, begin, fresh, 0)
     for k in range(begin + 1, end):
-        ready = take_outputs(machine, plan, state, row, k, fresh, state.place[k], ready)
+        ready = take_outputs(machine, plan, state, row, k, fresh, ready)
     return ready
 
 
-@njit(cache=True)
+@compiled
 def take_outputs(
-    machine: Any, plan: Any, state: Any, row: int, k: int, fresh: bool, place: int, source: int
+    machine: Any, plan: Any, state: Any, row: int, k: int, fresh: bool, source: int
 ) -> int:
     """Reads sums back if there are any, or just takes the place for new ones; returns when."""
+    place = state.place[k]
     if not fresh:
-        return load(machine, plan, state, k, plan.load[row, k], place, source)
-    state.place[k] = place
-    state.ready[k] = max(place, source)
-    return state.ready[k]
+        return load(machine, plan, state, row, k, place, source)
+    state.behind[k] = source <= place
+    return max(place, source)
 
 
-@njit(cache=True)
+@compiled
 def blame(machine: Any, plan: Any, state: Any, link: int, gap: int, fresh: bool) -> None:
-    """Attributes `gap` cycles, from the latest to the first, to what `link`'s tile waited for."""
+    """Says what the last `gap` cycles before a link's tile was there were spent on.
+
+    From the latest to the first: latency, transfer, issue, then waiting for the channel or a place;
+    or, if the words themselves were late, the same for the link outside. Outputs wait for a place
+    or the channel because others are written back.
+    """
     while gap > 0:
         level = plan.source[link]
         tensor = plan.tensor[link]
         channel = CHANNEL + 3 * level + tensor
-        place = state.place[link]
-        if tensor == OUTPUTS and fresh:
-            if state.ready[link] == place:
-                state.stall[WRITE_BACK] += gap
-                return
-            link -= 1
-            continue
-        part = min(gap, machine.latency[level])
-        state.stall[LATENCY] += part
-        gap -= part
-        part = min(gap, state.spent[link] - machine.issue[level])
-        state.stall[channel] += part
-        gap -= part
-        part = min(gap, machine.issue[level])
-        state.stall[ISSUE] += part
-        gap -= part
-        begun = state.begun[link]
-        if begun == state.queue[link]:
-            state.stall[channel] += gap
-            return
-        if begun == place:
-            if tensor == OUTPUTS:
-                state.stall[WRITE_BACK] += gap
-            else:
-                state.stall[CHANNEL + 3 * plan.target[link] + tensor] += gap
+        if tensor != OUTPUTS or not fresh:
+            part = min(gap, machine.latency[level])
+            state.tally[LATENCY] += part
+            gap -= part
+            part = min(gap, state.spent[link] - machine.issue[level])
+            state.tally[channel] += part
+            gap -= part
+            part = min(gap, machine.issue[level])
+            state.tally[ISSUE] += part
+            gap -= part
+        if state.behind[link]:
+            state.tally[WRITE_BACK if tensor == OUTPUTS else channel] += gap
             return
         link -= 1
 
 
-@njit(cache=True)
-def compute(plan: Any, state: Any, mask: int) -> None:
-    """One step of the array, and of the channels that stream its operands."""
+@compiled
+def compute(machine: Any, layer: Ints, plan: Any, state: Any) -> int:
+    """One step of the array and of the channels that stream its operands; returns the mask of the
+    clocks touched.
+    """
+    mask = state.mask[plan.loops]
+    step(machine, layer, plan, mask)
     start = state.clock[0]
-    end = start + plan.busy[mask]
-    cause = plan.busy_cause[mask]
-    for c in range(plan.streams):
-        cycles = plan.stream[mask, c]
-        if cycles > 0:
-            clock = plan.stream_clock[c]
-            done = max(start, state.clock[clock]) + cycles
+    free = end = start + plan.compute[mask]
+    cause = 0
+    for s in range(plan.streams[mask]):
+        cycles = plan.stream[mask, s]
+        lane = plan.stream_lane[mask, s]
+        clock = plan.stream_clock[mask, s]
+        done = max(start, state.clock[clock]) + cycles
+        if clock > 0:
             state.clock[clock] = done
-            if done > end:
-                end = done
-                cause = plan.stream_cause[mask, c]
-    stalled = end - start - plan.compute[mask]
-    if stalled > 0:
-        state.stall[CHANNEL + cause] += stalled
+        state.tally[state.lanes + lane] += cycles
+        if done > end:
+            end = done
+            cause = CHANNEL + 3 * (lane // 2) + plan.stream_tensor[mask, s]
+    state.tally[cause] += end - free
     state.clock[0] = end
+    return plan.streamed[mask]
 
 
-@njit(cache=True)
-def begin(machine: Any, layer: Ints, plan: Any, state: Any) -> None:
-    """Resets the state and loads the first tiles."""
-    state.clock[: plan.clocks] = 0
-    state.stall[: CHANNEL + 3 * machine.levels] = 0
-    state.mask[0] = plan.ragged
-    state.fresh[0] = True
-    state.final[0] = True
-    row = moved(machine, layer, plan, START, plan.ragged)
-    advance(machine, plan, state, row, True, True, True)
-
-
-@njit(cache=True)
+@compiled
 def finish(machine: Any, layer: Ints, plan: Any, state: Any) -> int:
     """Writes the last outputs back; returns the cycles of the layer."""
     row = moved(machine, layer, plan, END, plan.ragged)
     cycles = state.clock[0]
-    for k in range(plan.first[OUTPUTS + 1] - 1, plan.first[OUTPUTS] - 1, -1):
+    for k in range(plan.links - 1, plan.first[OUTPUTS] - 1, -1):
         if plan.store[row, k] >= 0:
-            cycles = max(cycles, store(machine, plan, state, k, plan.store[row, k]))
-    state.stall[FINAL_DRAIN] = cycles - state.clock[0]
+            cycles = max(cycles, store(plan, state, row, k, True))
+    state.tally[FINAL_DRAIN] = cycles - state.clock[0]
     return cycles
-
-
-@njit(cache=True)
-def enter(plan: Any, state: Any, depth: int, index: int) -> None:
-    """Sets what is so inside loop `depth` at its iteration `index`."""
-    d = plan.dim[depth]
-    mask = state.mask[depth]
-    count = plan.count[mask >> d & 1, depth]
-    last = index == count - 1
-    if mask >> d & 1 and not (last and plan.stays[depth]):
-        mask &= ~(1 << d)
-    reduces = REDUCTION[d]
-    state.index[depth] = index
-    state.count[depth] = count
-    state.mask[depth + 1] = mask
-    state.fresh[depth + 1] = state.fresh[depth] and not (reduces and index > 0)
-    state.final[depth + 1] = state.final[depth] and (last or not reduces)
-
-
-@njit(cache=True)
-def proceed(machine: Any, layer: Ints, plan: Any, state: Any, depth: int) -> int:
-    """Moves what the step to the next iteration of loop `depth` moves; returns the clocks touched."""
-    reduces = REDUCTION[plan.dim[depth]]
-    enter(plan, state, depth, state.index[depth] + 1)
-    row = moved(machine, layer, plan, depth, state.mask[depth + 1])
-    fresh = state.fresh[depth] and not reduces
-    final = state.final[depth] and not reduces
-    advance(machine, plan, state, row, fresh, final, False)
-    return plan.touched[row, 0 if fresh else 1]
-
-
-@njit(cache=True)
-def walk(machine: Any, layer: Ints, plan: Any, state: Any) -> int:
-    """Plays every step; returns the cycles of the layer."""
-    begin(machine, layer, plan, state)
-    depth = 0
-    while True:
-        while depth < plan.loops:
-            enter(plan, state, depth, 0)
-            depth += 1
-        step(machine, layer, plan, state.mask[depth])
-        compute(plan, state, state.mask[depth])
-        depth -= 1
-        while depth >= 0 and state.index[depth] == state.count[depth] - 1:
-            depth -= 1
-        if depth < 0:
-            return finish(machine, layer, plan, state)
-        proceed(machine, layer, plan, state, depth)
-        depth += 1

@@ -1,89 +1,92 @@
-"""The machine of `timeline_machine`, without playing again what it has played before."""
+"""The machine of `timeline_machine`, without playing again what it has played before.
+
+A machine of channels and places is linear in (max, +): shift all clocks that a loop touches by the
+same time, and what it leaves behind is shifted by that time. So a loop that starts as one before it
+did, seen from the array's clock, goes as that one went (`recall`); and a loop whose iteration ends
+as an earlier one of its own did goes on as it has gone since (`skip`).
+
+Source: Baccelli, Cohen, Olsder, Quadrat, "Synchronization and Linearity", Wiley 1992.
+"""
 
 # A record has no type that mypy knows.
 # mypy: disable-error-code="no-any-return"
 
 from typing import Any
 
-from numba import njit
+from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, Ints
+from accel_dse.simulators.timeline_machine import MEMORY, begin, compute, enter, finish, proceed
+from accel_dse.simulators.timeline_plan import compiled
 
-from accel_dse.simulators.timeline_machine import (
-    CHANNEL,
-    MEMORY,
-    REDUCTION,
-    begin,
-    compute,
-    enter,
-    finish,
-    proceed,
-)
-from accel_dse.simulators.timeline_tiles import Ints, step
+FOREVER = 2.0**61
+"""Clocks beyond this would overflow."""
 
 
-@njit(cache=True)
+@compiled
 def play(machine: Any, layer: Ints, plan: Any, state: Any) -> int:
     """Cycles of the layer: those of `walk`, at a cost that hardly depends on the loop counts."""
     begin(machine, layer, plan, state)
-    state.causes = CHANNEL + 3 * machine.levels
     for depth in range(plan.loops):
-        state.known[depth] = 0
+        state.played[depth] = 0
     depth = 0
     inward = True
     touched = 0
     while depth >= 0:
-        if inward and depth == plan.loops:
-            mask = state.mask[depth]
-            step(machine, layer, plan, mask)
-            compute(plan, state, mask)
-            touched = plan.streamed[mask]
+        if inward:
             inward = False
-            depth -= 1
-        elif inward:
+            if depth == plan.loops:
+                touched = compute(machine, layer, plan, state)
+                depth -= 1
+                continue
             slot = recall(plan, state, depth)
             if slot >= 0:
                 touched = repeat(plan, state, depth, slot)
-                inward = False
                 depth -= 1
             else:
                 open_loop(plan, state, depth)
                 depth += 1
-        else:
-            state.since[depth] |= touched
-            state.total[depth] |= touched
-            if state.index[depth] < state.count[depth] - 2:
-                skip(plan, state, depth)
-            if state.index[depth] == state.count[depth] - 1:
-                touched = close_loop(plan, state, depth)
-                depth -= 1
-            else:
-                touched = proceed(machine, layer, plan, state, depth)
-                state.since[depth] |= touched
-                state.total[depth] |= touched
-                depth += 1
                 inward = True
+            continue
+        touch(state, depth, touched)
+        if state.index[depth] < state.count[depth] - 2:
+            skip(plan, state, depth)
+        if state.index[depth] == state.count[depth] - 1:
+            touched = close_loop(plan, state, depth)
+            depth -= 1
+        else:
+            row = proceed(machine, layer, plan, state, depth)
+            touch(state, depth, plan.touched[row, 0 if state.fresh[depth + 1] else 1])
+            depth += 1
+            inward = True
     return finish(machine, layer, plan, state)
 
 
-@njit(cache=True)
+@compiled
+def touch(state: Any, depth: int, touched: int) -> None:
+    """Notes which clocks were touched in a loop."""
+    state.since[depth] |= touched
+    state.total[depth] |= touched
+
+
+@compiled
 def _key(plan: Any, state: Any, depth: int) -> int:
     """What decides, beside the clocks, how the loops from `depth` on go."""
     key = state.mask[depth] << 2
-    if plan.writes[depth]:
+    if plan.exchanges[depth]:
         key |= state.fresh[depth] << 1 | state.final[depth]
     return key
 
 
-@njit(cache=True)
+@compiled
 def recall(plan: Any, state: Any, depth: int) -> int:
     """The slot of a loop that started alike, all clocks seen from the array's, or -1."""
     key = _key(plan, state, depth)
     now = state.clock[0]
-    for slot in range(min(state.known[depth], MEMORY)):
+    for slot in range(min(state.played[depth], MEMORY)):
         if state.key[depth, slot] == key:
-            used = state.clocks_used[depth, slot]
+            touched = state.touched[depth, slot]
             alike = True
             for c in range(1, plan.clocks):
-                if used >> c & 1 and state.clock[c] - now != state.before[depth, slot, c]:
+                if touched >> c & 1 and state.clock[c] - now != state.before[depth, slot, c]:
                     alike = False
                     break
             if alike:
@@ -91,56 +94,55 @@ def recall(plan: Any, state: Any, depth: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@compiled
 def repeat(plan: Any, state: Any, depth: int, slot: int) -> int:
     """Does what a remembered loop did; returns the clocks touched."""
-    used = state.clocks_used[depth, slot]
+    touched = state.touched[depth, slot]
     now = state.clock[0]
     state.clock[0] = now + state.after[depth, slot, 0]
     for c in range(1, plan.clocks):
-        if used >> c & 1:
+        if touched >> c & 1:
             state.clock[c] = now + state.after[depth, slot, c]
-    for cause in range(state.causes):
-        state.stall[cause] += state.stalled[depth, slot, cause]
-    return used
+    for i in range(state.tallies):
+        state.tally[i] += state.added[depth, slot, i]
+    return touched
 
 
-@njit(cache=True)
+@compiled
 def open_loop(plan: Any, state: Any, depth: int) -> None:
     """Enters a loop at its first iteration, and notes how it starts."""
-    slot = state.known[depth] % MEMORY
+    slot = state.played[depth] % MEMORY
     now = state.clock[0]
-    state.open[depth] = slot
-    state.opened_at[depth] = now
+    state.slot[depth] = slot
+    state.opened[depth] = now
     state.key[depth, slot] = -1
     for c in range(1, plan.clocks):
         state.before[depth, slot, c] = state.clock[c] - now
-    for cause in range(state.causes):
-        state.stalled[depth, slot, cause] = state.stall[cause]
-    state.since[depth] = 0
+    for i in range(state.tallies):
+        state.added[depth, slot, i] = state.tally[i]
     state.total[depth] = 0
+    state.since[depth] = 0
     state.seen_index[depth] = -1
     state.seen_power[depth] = 1
     enter(plan, state, depth, 0)
 
 
-@njit(cache=True)
+@compiled
 def close_loop(plan: Any, state: Any, depth: int) -> int:
     """Remembers what a loop did; returns the clocks touched."""
-    slot = state.open[depth]
-    now = state.opened_at[depth]
-    used = state.total[depth]
-    state.known[depth] += 1
+    slot = state.slot[depth]
+    now = state.opened[depth]
+    state.played[depth] += 1
     state.key[depth, slot] = _key(plan, state, depth)
-    state.clocks_used[depth, slot] = used
+    state.touched[depth, slot] = state.total[depth]
     for c in range(plan.clocks):
         state.after[depth, slot, c] = state.clock[c] - now
-    for cause in range(state.causes):
-        state.stalled[depth, slot, cause] = state.stall[cause] - state.stalled[depth, slot, cause]
-    return used
+    for i in range(state.tallies):
+        state.added[depth, slot, i] = state.tally[i] - state.added[depth, slot, i]
+    return state.total[depth]
 
 
-@njit(cache=True)
+@compiled
 def skip(plan: Any, state: Any, depth: int) -> None:
     """After an iteration: if the clocks, seen from the array's, are as after an earlier one, all
     further whole periods go alike. The iteration compared with is moved on at powers of two.
@@ -150,10 +152,9 @@ def skip(plan: Any, state: Any, depth: int) -> None:
     """
     index = state.index[depth]
     seen = state.seen_index[depth]
-    now = state.clock[0]
     if seen >= 0:
         alike = True
-        shift = now - state.seen_clock[depth, 0]
+        shift = state.clock[0] - state.seen_clock[depth, 0]
         since = state.since[depth]
         for c in range(1, plan.clocks):
             if since >> c & 1 and state.clock[c] - state.seen_clock[depth, c] != shift:
@@ -169,24 +170,28 @@ def skip(plan: Any, state: Any, depth: int) -> None:
         state.since[depth] = 0
         for c in range(plan.clocks):
             state.seen_clock[depth, c] = state.clock[c]
-        for cause in range(state.causes):
-            state.seen_stall[depth, cause] = state.stall[cause]
+        for i in range(state.tallies):
+            state.seen_tally[depth, i] = state.tally[i]
 
 
-@njit(cache=True)
+@compiled
 def _jump(plan: Any, state: Any, depth: int, shift: int) -> None:
     """Goes on by as many periods as there are iterations of the same kind."""
     d = plan.dim[depth]
     last = state.count[depth] - 1
-    if state.mask[depth] >> d & 1 or (REDUCTION[d] and state.final[depth]):
+    adds = not INDEXES[OUTPUTS, d]
+    if state.mask[depth] >> d & 1 or (adds and state.final[depth]):
         last -= 1
     period = state.index[depth] - state.seen_index[depth]
     periods = (last - state.index[depth]) // period
+    if float(periods) * float(shift) + float(state.clock[0]) > FOREVER:
+        plan.too_long = True
+        periods = 0
     state.index[depth] += periods * period
     state.clock[0] += periods * shift
     for c in range(1, plan.clocks):
         if state.since[depth] >> c & 1:
             state.clock[c] += periods * shift
-    for cause in range(state.causes):
-        more = state.stall[cause] - state.seen_stall[depth, cause]
-        state.stall[cause] += periods * more
+    for i in range(state.tallies):
+        more = state.tally[i] - state.seen_tally[depth, i]
+        state.tally[i] += periods * more

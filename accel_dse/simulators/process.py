@@ -160,9 +160,8 @@ class ProcessSimulator(Simulator):
         with ThreadPoolExecutor(min(self.workers, len(rows))) as pool:
             try:
                 return self._collect(list(pool.map(partial(self._try, message), rows)))
-            except BaseException:  # Ctrl-C: do not wait an hour for what nobody will read
-                self.close()
-                pool.shutdown(wait=False, cancel_futures=True)
+            except (KeyboardInterrupt, SystemExit):
+                self.close()  # or the pool would wait an hour for what nobody will read
                 raise
 
     def close(self) -> None:

@@ -16,7 +16,14 @@ from recording import Tool, options, program
 from serving import Infeasible, count_macs, serve, unique
 
 METRICS = ("latency_cycles", "energy_mj", "area_mm2", "utilization")
-PARAMETERS = ("clusters", "cluster_pes", "l1_bytes", "l2_kib", "noc_words_per_cycle")
+PARAMETERS = (
+    "clusters",
+    "cluster_pes",
+    "l1_bytes",
+    "l2_kib",
+    "noc_words_per_cycle",
+    "dram_words_per_cycle",
+)
 
 HARDWARE = """num_pes: {pes}
 l1_size_cstr: {l1_bytes}
@@ -84,7 +91,7 @@ def inputs(layers, design):
         l1_bytes=design["l1_bytes"],
         l2_bytes=1024 * design["l2_kib"],
         noc_words_per_cycle=design["noc_words_per_cycle"],
-        dram_words_per_cycle=design.get("dram_words_per_cycle", 2**30),
+        dram_words_per_cycle=design["dram_words_per_cycle"],
     )
     described = "".join(mapping(layer, i, design) for i, layer in enumerate(layers))
     return {"hardware.m": hardware, "mapping.m": f"Network run {{\n{described}}}\n"}

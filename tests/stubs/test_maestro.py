@@ -12,6 +12,7 @@ DESIGN = {
     "l1_bytes": [512, 512],
     "l2_kib": [64, 64],
     "noc_words_per_cycle": [16, 16],
+    "dram_words_per_cycle": [8, 8],
 }
 FIRST = {name: column[:1] for name, column in DESIGN.items()}
 
@@ -29,6 +30,15 @@ def test_a_tiny_network_is_measured_within_the_bounds_of_physics(stub):
             TINY.macs / values["latency_cycles"][i] / pes
         )
     assert values["area_mm2"][0] < values["area_mm2"][1]
+
+
+def test_weights_from_dram_bound_a_layer_that_uses_them_once(stub):
+    layer = Layer(name="vector", K=64, C=64)
+    slow, fast = (
+        stub.measure(one(layer), **FIRST | {"dram_words_per_cycle": [words]}).values
+        for words in (1, 1000)
+    )
+    assert slow["latency_cycles"] >= layer.words("weights") > fast["latency_cycles"]
 
 
 def test_groups_and_images_are_run_one_after_the_other(stub):

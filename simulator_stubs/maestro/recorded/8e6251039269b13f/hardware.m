@@ -1,5 +1,5 @@
-num_pes: 64
+num_pes: 16
 l1_size_cstr: 512
 l2_size_cstr: 65536
 noc_bw_cstr: 16
-offchip_bw_cstr: 1073741824
+offchip_bw_cstr: 1000

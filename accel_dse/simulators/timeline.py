@@ -79,7 +79,7 @@ from accel_dse.simulators.timeline_machine import STATE
 from accel_dse.simulators.timeline_plan import (
     PLAN,
     compiled,
-    compute_cycles,
+    count_steps,
     lay_out,
     pack_machine,
 )
@@ -191,7 +191,7 @@ def _simulate(
             resident[i, 1],
             scratch,
         )
-        cycles[i, 1] = compute_cycles(machines[h].levels, scratch.plan)
+        cycles[i, 1] = count_steps(scratch.plan, machines[h].levels)
         for k in range(tally.shape[1]):
             tally[i, k] = scratch.state.tally[k]
 

@@ -33,7 +33,7 @@ from accel_dse.simulators.loop_records import (
     S,
 )
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
+compiled: Any = njit(cache=True, nogil=True, error_model="numpy")
 """Compiles a kernel. NumPy's division needs no checks, and nothing here divides by zero."""
 
 Floats = NDArray[np.float64]
@@ -458,9 +458,11 @@ def _clocks(machine: Any, plan: Any) -> None:
 
 
 @compiled
-def compute_cycles(levels: int, plan: Any) -> int:
-    """Cycles in which the array works: one for each step of all loops, clipped at the edge."""
-    cycles = 1
+def count_steps(plan: Any, levels: int) -> int:
+    """Iterations of all loops of the outer `levels` levels, clipped at the edge. Those of all
+    levels are the cycles in which the array works.
+    """
+    steps = 1
     for d in range(8):
         whole = 1
         edge = 1
@@ -469,5 +471,5 @@ def compute_cycles(levels: int, plan: Any) -> int:
                 edge = whole
             edge += (plan.trips[1, i, d] - 1) * whole
             whole *= plan.trips[0, i, d]
-        cycles *= edge
-    return cycles
+        steps *= edge
+    return steps

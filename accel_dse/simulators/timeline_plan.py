@@ -12,7 +12,8 @@ that are at the edge says everything about its size.
 # A record has no type that mypy knows.
 # mypy: disable-error-code="no-any-return"
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -33,8 +34,7 @@ from accel_dse.simulators.loop_records import (
     S,
 )
 
-compiled: Any = njit(cache=True, nogil=True, error_model="numpy")
-"""Compiles a kernel. NumPy's division needs no checks, and nothing here divides by zero."""
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 Floats = NDArray[np.float64]
 
@@ -150,6 +150,11 @@ PLAN = np.dtype(
   was last read or written from inside (clock 0 if the array does that itself).
 - Tables are in cycles, -1 where nothing moves.
 """
+
+
+def compiled(kernel: Kernel) -> Kernel:
+    """Compiles `kernel`. NumPy's division has no checks for zero, which nothing here divides by."""
+    return cast(Kernel, njit(cache=True, nogil=True, error_model="numpy")(kernel))
 
 
 def pack_machine(hardware: Hardware) -> Any:

@@ -98,7 +98,7 @@ def trace(
         outputs_resident,
     )
     whole = new_scratch()[0]
-    cycles = int(cycles_of(*given, whole))
+    cycles = int(cycles_of(*(*given, whole)))
     player = _Player(hardware.levels, given, most_steps)
     player.play(cycles, whole["state"]["tally"])
     return Trace(layer.name, cycles, player.lanes(), tuple(player.events))
@@ -113,7 +113,7 @@ class _Player:
         self.machine, self.layer = given[:2]
         scratch = new_scratch()[0]
         self.plan, self.state = scratch["plan"], scratch["state"]
-        lay_out(*given, self.plan)
+        lay_out(*(*given, self.plan))
         self.most_steps = most_steps
         self.events: list[Event] = []
 
@@ -135,7 +135,7 @@ class _Player:
         loops = int(self.plan["loops"])
         with self._waiting():
             begin(*kernel)
-        self._transfers(moved(*kernel[:3], START, int(self.plan["ragged"])), fresh=True, final=True)
+        self._transfers(self._moved(START), fresh=True, final=True)
         depth = 0
         for played in range(1, self.most_steps + 1):
             for inner in range(depth, loops):
@@ -152,12 +152,16 @@ class _Player:
                 depth += 1
         self._repeats(cycles, tally)
 
+    def _moved(self, loop: int) -> int:
+        """The row of the table of `moved` where the layer starts or ends."""
+        return moved(self.machine, self.layer, self.plan, loop, int(self.plan["ragged"]))
+
     def _advance(self, kernel: tuple[Any, ...], depth: int) -> None:
         """The transfers at the next iteration of a loop."""
         adds = not INDEXES[OUTPUTS, self.plan["dim"][depth]]
         final = bool(self.state["final"][depth]) and not adds
         with self._waiting():
-            row = proceed(*kernel, depth)
+            row = proceed(*(*kernel, depth))
         self._transfers(row, fresh=bool(self.state["fresh"][depth + 1]), final=final)
 
     @contextmanager
@@ -216,7 +220,7 @@ class _Player:
         """The last outputs are written back."""
         now = int(self.state["clock"][0])
         end = finish(*kernel)
-        self._transfers(moved(*kernel[:3], END, int(self.plan["ragged"])), fresh=True, final=True)
+        self._transfers(self._moved(END), fresh=True, final=True)
         if end > now:
             self.events.append(Event(ARRAY, "final drain", "stall", now, end - now))
 

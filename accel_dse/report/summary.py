@@ -119,14 +119,14 @@ def summarize(trials: Sequence[Trial], goal: Goal) -> Summary:
     inside = np.flatnonzero(~beyond.any(axis=1))
     order = inside[np.lexsort((inside, costs[inside]))]
     best = _distinct([feasible[i] for i in order])
-    nearest = sorted(feasible, key=lambda t: (goal.excess(t.metrics), t.index))
+    nearest = [] if best else sorted(feasible, key=lambda t: (goal.excess(t.metrics), t.index))
     return Summary(
         goal=goal,
         trials=len(trials),
         outcomes={outcome: sum(t.outcome is outcome for t in trials) for outcome in Outcome},
         accepted=len(inside),
         best=best,
-        nearest=() if best else _distinct(nearest),
+        nearest=_distinct(nearest),
         front=tuple(goal.pareto(trials)) if len(goal.objectives) > 1 else (),
         limits=tuple(
             _use(goal, k, feasible, beyond, costs, best[0] if best else None)

@@ -79,35 +79,43 @@ def no_words() -> Held:
 
 
 @compiled
-def hold(bits: NDArray[np.uint64], start: int, stop: int, store: bool) -> int:
-    """How many of the words `start` to `stop` are not held; holds them if `store`."""
-    new = 0
-    for at in range(start >> 6, (stop - 1 >> 6) + 1):
-        low, high = max(start, at << 6), min(stop, at + 1 << 6)
-        every = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - (high - low))
-        mask = every << np.uint64(low & 63)
-        x = mask & ~bits[at]
-        if x == 0:
-            continue
-        if store:
-            bits[at] |= mask
-        if x == mask:
-            new += high - low
-            continue
-        # Counts the bits of x, in the form that compilers know.
-        x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
-        pairs = np.uint64(0x3333333333333333)
-        x = (x & pairs) + ((x >> np.uint64(2)) & pairs)
-        x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        new += int(np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56)))
-    return new
+def hold_bits(bits: NDArray[np.uint64], at: int, low: int, count: int, store: bool) -> int:
+    """How many of `count` bits of number `at`, from bit `low` on, are not set; may set them."""
+    mask = (np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - count)) << np.uint64(low)
+    x = mask & ~bits[at]
+    if x == 0:
+        return 0
+    if store:
+        bits[at] |= mask
+    if x == mask:
+        return count
+    # Counts the bits of x, in the form that compilers know.
+    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    pairs = np.uint64(0x3333333333333333)
+    x = (x & pairs) + ((x >> np.uint64(2)) & pairs)
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return int(np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56)))
+
+
+@compiled
+def hold(bits: NDArray[np.uint64], start: int, count: int, store: bool) -> int:
+    """How many of `count` words from `start` on are not held; holds them if `store`."""
+    at, low = start >> 6, start & 63
+    if low + count <= 64:
+        return hold_bits(bits, at, low, count, store)
+    new = hold_bits(bits, at, low, 64 - low, store)
+    left = count - (64 - low)
+    while left > 64:
+        at, left = at + 1, left - 64
+        new += hold_bits(bits, at, 0, 64, store)
+    return new + hold_bits(bits, at + 1, 0, left, store)
 
 
 @compiled
 def holds(held: Held, pixel: int, tap: int) -> bool:
     """Whether the word of (pixel, tap) is held."""
     word = held.of_pixel[pixel] + held.of_tap[tap]
-    return hold(held.bits, word, word + 1, False) == 0
+    return hold(held.bits, word, 1, False) == 0
 
 
 @compiled
@@ -116,7 +124,7 @@ def hold_lines(stream: Stream, block: Block, line: int, end: int, held: Held, st
 
     Holds them if `store`; else stops counting at the first pixel with one.
     """
-    conv = stream.conv
+    conv, (bits, of_pixel, of_tap) = stream.conv, held
     # Taps lie side by side in the input within one row of the filter.
     run = conv.s * conv.c if conv.dilation_w == 1 else conv.c
     first_run, last_tap, stride = block.tap // run, block.tap + block.taps, conv.stride_w * conv.c
@@ -144,10 +152,10 @@ def hold_lines(stream: Stream, block: Block, line: int, end: int, held: Held, st
                 elif run > conv.c:
                     inside = conv.columns - column * conv.stride_w
                     count = min(count, at * run + inside * conv.c - tap)
-            word = held.of_pixel[pixel] + held.of_tap[tap]
+            word = of_pixel[pixel] + of_tap[tap]
             for piece in range(pieces):
                 start = word + piece * stride
-                new += hold(held.bits, start, start + count, store)
+                new += hold(bits, start, count, store)
             tap, at = until, at + 1
         i, column = i + together, column + together
         if column == conv.q:
@@ -210,6 +218,7 @@ def misses_in_repeats(stream: Stream, capacity: int) -> Misses:
 def misses_by_word(stream: Stream, capacity: int) -> Misses:
     """Misses of any stream."""
     held = nothing_held(stream)
+    bits, of_pixel, of_tap = held
     words, flushes, last, count = 0, 0, -1, 0
     for fold in range(stream.folds):
         if flushes == 0 and fold == blocks_of(stream):
@@ -227,11 +236,11 @@ def misses_by_word(stream: Stream, capacity: int) -> Misses:
                 pixel, tap = element(stream, block, line, i)
                 if absent(stream, pixel, tap):
                     continue
-                word = held.of_pixel[pixel] + held.of_tap[tap]
-                new = hold(held.bits, word, word + 1, True)
+                word = of_pixel[pixel] + of_tap[tap]
+                new = hold(bits, word, 1, True)
                 count, words = count + new, words + new
                 if count == capacity:
-                    held.bits[:] = 0
+                    bits[:] = 0
                     count, flushes = 0, flushes + 1
                     last = fold * stream.fold_lines + stream.line + line
             line += 1

@@ -32,13 +32,15 @@ from accel_dse.simulators.systolic_window import Events, prefetches, stack_of
 PREFETCH_WORDS_PER_CYCLE = 10
 """First prefetch under unlimited bandwidth. Source: SCALE-Sim 3.0.0, `single_layer_sim.py`."""
 
-FREE, FILLING, QUEUED, DRAINED, BUSY, WORDS, FIRST, LAST = range(8)
+FREE, FILLING, QUEUED, DRAINED, BUSY, WORDS, FIRST, LAST, SHORT = range(9)
 """State of the write buffer: free words as it counts them, words in the bus line being filled, bus
 lines filled and written back so far, the cycle until which a write-back runs, words written back as
-it counts them, and cycles of the first and the last write-back."""
+it counts them, cycles of the first and the last write-back, and how many bus lines were closed
+before they were full."""
 
-REMEMBERED = 64
-"""Bus lines closed before they were full, of which the last are kept; a few suffice."""
+REMEMBERED = 16
+"""Bus lines closed before they were full, of which the last are kept: each write-back closes one
+and writes back most of those before it."""
 
 CYCLES, STALLS = 0, 1
 IFMAP_READS, FILTER_READS, OFMAP_WRITES = 2, 3, 4
@@ -56,8 +58,9 @@ buffer, words per cycle of their interfaces."""
 def close_line(drain: Ints, short: Ints, bandwidth: int) -> None:
     """Queues the bus line being filled as it is; `short` remembers what it lacks."""
     if drain[FILLING]:
-        short[:, :-1] = short[:, 1:].copy()
-        short[0, -1], short[1, -1] = drain[QUEUED], bandwidth - drain[FILLING]
+        slot = drain[SHORT] % REMEMBERED
+        short[0, slot], short[1, slot] = drain[QUEUED], bandwidth - drain[FILLING]
+        drain[SHORT] += 1
         drain[QUEUED] += 1
         drain[FILLING] = 0
 
@@ -151,7 +154,7 @@ def play(
     Returns:
         Cycle of the last line, stalls, and the write buffer's state.
     """
-    drain, short = np.zeros(8, np.int64), np.full((2, REMEMBERED), -1, np.int64)
+    drain, short = np.zeros(9, np.int64), np.full((2, REMEMBERED), -1, np.int64)
     drain[FREE], drain[FIRST] = sizes[2], -1
     cycles_i = ceil_div(sizes[0] // 2, bandwidths[0]) + 1
     cycles_f = ceil_div(sizes[1] // 2, bandwidths[1]) + 1

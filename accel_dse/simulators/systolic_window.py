@@ -300,7 +300,7 @@ def hold_places(stream: Stream, window: Window, low: int, high: int, held: Held)
             if in_order(stream, row, lane) and low <= place(stream, window, row, lane) < high:
                 pixel, tap = from_stack(stream, row, lane)
                 word = held.of_pixel[pixel] + held.of_tap[tap]
-                hold(held.bits, word, word + 1, True)
+                hold(held.bits, word, 1, True)
     first += 1
     length = stream.pixels if stream.kind == SKEWED_TAPS else stream.taps
     row = max(0, first - skew * (stream.width - 1)) // length * length

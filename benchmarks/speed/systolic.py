@@ -14,6 +14,7 @@ to a figure of your own.
 import argparse
 import json
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -83,8 +84,10 @@ def main() -> None:
         designs = {**sizes, "bandwidth_words_per_cycle": np.full(n, words)}
         took = timed(lambda designs=designs: simulator.simulate(network, designs), 3)
         batch[label] = 1e3 * n / took["wall_ms"]
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     if options.json:
-        print(json.dumps({"workload": network.name, "one": one, "designs_per_s": batch}))
+        found = {"workload": network.name, "one": one, "designs_per_s": batch, "peak_gb": peak_gb}
+        print(json.dumps(found))
         return
     print(f"{network.name} on one 32 x 32 array, one core, median of {options.repeats}")
     for row in one:
@@ -96,6 +99,7 @@ def main() -> None:
     print(f"{n} random arrays of 8 to 128 x 8 to 128 PEs, one core")
     for label, rate in batch.items():
         print(f"  {label:15s} {rate:,.0f} designs/s")
+    print(f"peak memory of the process, Python and compiler included: {peak_gb:.2f} GB")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -9,6 +10,10 @@ from typing import Any, Protocol, Self
 
 from accel_dse.problem import Goal
 from accel_dse.trial import Trial
+
+
+LATELY = 20
+"""Batches that the rate is of: the first ones compile, and speed may change with the designs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +26,7 @@ class Status:
         feasible: trials whose design works.
         metric: the first objective's.
         best: its value in the best accepted trial; None if there is none yet.
-        per_second: trials a second since this run began; 0 before the first.
+        per_second: trials a second, of late; 0 before the first.
         seconds_left: at that rate; None before the first.
     """
 
@@ -36,7 +41,8 @@ class Status:
     def __str__(self) -> str:
         best = "none accepted yet" if self.best is None else f"best {self.metric} {self.best:.5g}"
         share = f"{self.feasible / self.done:.0%} feasible" if self.done else "starting"
-        return f"{best} · {share} · {self.per_second:.3g} simulations/s"
+        rate = f" · {self.per_second:.3g} simulations/s" if self.per_second else ""
+        return f"{best} · {share}{rate}"
 
 
 class Progress(Protocol):
@@ -66,8 +72,13 @@ class Tally:
         self._total = total
         self._done = self._feasible = 0
         self._best: Trial | None = None
+        self._marks: deque[tuple[float, int]] = deque(maxlen=LATELY)
         self.add(trials)
-        self._before, self._since = self._done, time.monotonic()
+        self._marks.clear()
+        self._mark()
+
+    def _mark(self) -> None:
+        self._marks.append((time.monotonic(), self._done))
 
     def add(self, trials: Sequence[Trial]) -> None:
         """Takes in trials that were told."""
@@ -75,11 +86,13 @@ class Tally:
         self._feasible += sum(trial.feasible for trial in trials)
         candidates = [*trials] if self._best is None else [self._best, *trials]
         self._best = self._goal.best(candidates)
+        self._mark()
 
     def status(self) -> Status:
         """How it stands now."""
-        seconds = time.monotonic() - self._since
-        fresh = self._done - self._before
+        since, before = self._marks[0]
+        seconds = time.monotonic() - since
+        fresh = self._done - before
         metric = self._goal.objectives[0].metric
         return Status(
             done=self._done,

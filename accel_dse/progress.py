@@ -11,7 +11,6 @@ from typing import Any, Protocol, Self
 from accel_dse.problem import Goal
 from accel_dse.trial import Trial
 
-
 LATELY = 20
 """Batches that the rate is of: the first ones compile, and speed may change with the designs."""
 

@@ -7,6 +7,7 @@ where they fit.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from accel_dse.errors import DesignError, OptionError
 from accel_dse.metrics import Metrics, concatenate
-from accel_dse.simulators import mapper
+from accel_dse.simulators import mapper, timeline_trace
 from accel_dse.simulators.base import Columns, Simulator
 from accel_dse.simulators.explanation import Explanation, explain
 from accel_dse.simulators.network import Played
@@ -87,13 +88,48 @@ class AcceleratorSimulator(Simulator):
         )
         return Played(workload, hardware, mapped, self.mapper_goal, self.fidelity == "cycle")
 
+    def trace(self, workload: Workload, design: Design, path: Path) -> None:
+        """Writes what happens when, layer by layer, as a trace that opens at ui.perfetto.dev.
+
+        What does not multiply is not in it; the cycles of the layers are those of `explain`.
+
+        Raises:
+            OptionError: the analytical model knows no timeline.
+            DesignError: the design cannot run the workload.
+        """
+        if self.fidelity != "cycle":
+            raise OptionError(
+                f"a trace needs the cycle-level engine, got fidelity={self.fidelity}",
+                hint="write fidelity=cycle",
+            )
+        played = self._play_one(workload, design)
+        arrives, stays = (way[0].astype(bool) for way in played.ways)
+        runs = [
+            (
+                timeline_trace.trace(
+                    played.hardware,
+                    workload.layers[k],
+                    played.mapped.mappings,
+                    mapping=int(played.mapping_rows[0, k]),
+                    inputs_resident=bool(arrives[k]),
+                    outputs_resident=bool(stays[k]),
+                ),
+                place.count,
+            )
+            for k, place in enumerate(played.places)
+        ]
+        timeline_trace.write(path, runs)
+
+    def _play_one(self, workload: Workload, design: Design) -> Played:
+        played = self.play(workload, {name: np.array([v]) for name, v in design.items()})
+        if played.infeasible[0]:
+            raise DesignError(f"the design cannot run {workload.name}: {played.infeasible[0]}")
+        return played
+
     def explain(self, workload: Workload, design: Design) -> Explanation:
         """Why one design is as fast as it is, layer by layer.
 
         Raises:
             DesignError: the design cannot run the workload.
         """
-        played = self.play(workload, {name: np.array([v]) for name, v in design.items()})
-        if played.infeasible[0]:
-            raise DesignError(f"the design cannot run {workload.name}: {played.infeasible[0]}")
-        return explain(played)
+        return explain(self._play_one(workload, design))

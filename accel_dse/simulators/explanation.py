@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from accel_dse.simulators import timeline
 from accel_dse.simulators.network import Played
@@ -87,7 +86,7 @@ def explain(played: Played) -> Explanation:
         )
     mappings = {
         layer.name: _text_of(played, int(row), layer)
-        for layer, row in zip(played.workload.layers, _mapping_rows(played))
+        for layer, row in zip(played.workload.layers, played.mapping_rows[0])
     }
     return Explanation(tuple(rows), mappings, _storage(played))
 
@@ -104,7 +103,7 @@ def _waits(played: Played) -> list[dict[str, float]]:
         played.mapped.mappings,
         np.zeros_like(layer),
         layer,
-        _mapping_rows(played),
+        played.mapping_rows[0],
         arrives.astype(bool),
         stays.astype(bool),
     )
@@ -113,13 +112,6 @@ def _waits(played: Played) -> list[dict[str, float]]:
         | {c: float(v) for c, v in zip(found.causes, found.stalls[k]) if v}
         for k in range(len(layer))
     ]
-
-
-def _mapping_rows(played: Played) -> NDArray[np.int64]:
-    """The mapping that runs at each place."""
-    return np.array(
-        [played.rows[0, place.layer, played.at(k)[2][0]] for k, place in enumerate(played.places)]
-    )
 
 
 def _count_row(played: Played, k: int) -> int:

@@ -253,6 +253,15 @@ class Played:
         rows, layer = np.arange(len(self.works)), self.places[k].layer
         return rows, layer, self.chosen[rows, layer, arrives, stays], arrives, stays
 
+    @cached_property
+    def mapping_rows(self) -> Ints:
+        """The row of `mapped.mappings` that runs at each place, `(w, places)`."""
+        found = [
+            self.rows[rows, layer, candidate]
+            for rows, layer, candidate, _, _ in map(self.at, range(len(self.places)))
+        ]
+        return np.stack(found, axis=1)
+
     def cycles_at(self, k: int) -> Floats:
         """Cycles of one run at place `k`, `(w,)`."""
         return np.asarray(self.cycles[self.at(k)])

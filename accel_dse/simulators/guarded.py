@@ -26,6 +26,9 @@ KEPT_BYTES = 64 * 1024
 LONGEST_LINE = 1024 * 1024
 """Characters; an answer takes a few hundred."""
 
+LOOK_S = 0.1
+"""How long to read what a program says unasked, before that counts as saying too much."""
+
 LATE_S = 2.0
 """How long after the guard should have acted to wait for it."""
 
@@ -186,7 +189,8 @@ class Guarded:
         deadline = time.monotonic() + timeout_s + self._grace_s + LATE_S
         if text:
             self._unsent += text.encode()
-            self._selector.register(self._input, selectors.EVENT_WRITE)
+            if self._input not in self._selector.get_map():
+                self._selector.register(self._input, selectors.EVENT_WRITE)
         while b"\n" not in self._unread and len(self._unread) <= LONGEST_LINE:
             if not self._exchange(deadline):
                 return None
@@ -211,7 +215,8 @@ class Guarded:
 
     def quiet(self) -> bool:
         """Whether it runs, and has said nothing since the last line that was read."""
-        while self._exchange(time.monotonic()):
+        deadline = time.monotonic() + LOOK_S
+        while not self._unread and time.monotonic() < deadline and self._exchange(0):
             pass
         return not self._unread and self._output in self._selector.get_map()
 
@@ -275,7 +280,7 @@ class Guarded:
         if data := os.read(descriptor, 65536):
             kept = self.output if descriptor == self._output else self.errors
             kept.add(data)
-            if descriptor == self._output:
+            if descriptor == self._output and len(self._unread) <= LONGEST_LINE:
                 self._unread += data
         else:
             self._selector.unregister(descriptor)

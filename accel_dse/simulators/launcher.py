@@ -35,7 +35,7 @@ class Launcher:
         self._lock = threading.Lock()
         self._running: set[Guarded] = set()
         self.closed = threading.Event()
-        weakref.finalize(self, _end, self._running)
+        weakref.finalize(self, _end, self._running, os.getpid())
 
     def start(
         self, command: Sequence[str], directory: Path, files: Mapping[str, str] | None = None
@@ -100,8 +100,9 @@ def silence(child: Guarded, timeout_s: float, said_bytes: int = 0) -> SimulatorE
     return SimulatorTimeoutError(why) if ending.cause == "timeout" else SimulatorError(why)
 
 
-def _end(running: set[Guarded]) -> None:
-    for child in running:
-        child.hang_up()
-    for child in running:
-        child.end()
+def _end(running: set[Guarded], owner: int) -> None:
+    if os.getpid() == owner:  # a fork has a copy of everything, and no right to it
+        for child in running:
+            child.hang_up()
+        for child in running:
+            child.end()

@@ -27,16 +27,16 @@ from accel_dse.simulators.protocol import (
 )
 from accel_dse.workload import Workload
 
-LEAST = {
-    "timeout_s": 0.01,
-    "start_timeout_s": 0.01,
-    "retries": 0,
-    "backoff_s": 0,
-    "memory_mib": 0,
-    "grace_s": 0,
-    "workers": 1,
+BOUNDS = {
+    "timeout_s": (0.01, 1e6),
+    "start_timeout_s": (0.01, 1e6),
+    "retries": (0, 1000),
+    "backoff_s": (0, 1e6),
+    "memory_mib": (0, 2**40),
+    "grace_s": (0, 1e6),
+    "workers": (1, 10_000),
 }
-"""The smallest value of each option that is a number."""
+"""The least and the most that an option may be."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -83,9 +83,9 @@ class ProcessSimulator(Simulator):
     directory: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        for name, least in LEAST.items():
-            if not getattr(self, name) >= least:
-                raise OptionError(f"{name}: got {getattr(self, name)}, expected {least} or more")
+        for name, (least, most) in BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                raise OptionError(f"{name}: got {getattr(self, name)}, expected {least} to {most}")
         words = command_words(self.command)
         metrics = _names(self.metrics)
         is_template = any("{result}" in word for word in words)
@@ -237,8 +237,12 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _rows(designs: Columns) -> list[dict[str, Any]]:
     """`n` designs as JSON can hold them."""
-    lists = {name: np.asarray(column).tolist() for name, column in designs.items()}
-    return [dict(zip(lists, values)) for values in zip(*lists.values())]
+    columns = [[_plain(value) for value in column] for column in designs.values()]
+    return [dict(zip(designs, values)) for values in zip(*columns)]
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def _check_parameters(greeting: Greeting, design: Mapping[str, Any]) -> None:

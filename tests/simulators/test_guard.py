@@ -257,6 +257,29 @@ def test_lines_go_forth_and_back_however_long_and_many(drill):
 def test_a_line_without_end_is_cut(drill):
     with drill.python("import sys\nwhile True: sys.stdout.write('x' * 4096)") as child:
         assert len(child.ask("", 20)) > LONGEST_LINE
+        child.end()
+        assert len(child.unread()) < 2 * LONGEST_LINE
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_who_never_stops_talking_is_not_listened_to_for_ever(drill, stream):
+    code = f"import sys\nwhile True: sys.{stream}.write('x' * 99 + chr(10))"
+    with drill.python(code) as child:
+        began = time.monotonic()
+        child.quiet()
+        assert time.monotonic() - began < 5
+
+
+def test_an_answer_before_the_question_was_read_does_not_spoil_the_next(drill):
+    code = """if True:
+        import sys, time
+        print("early", flush=True)
+        time.sleep(0.3)
+        print(len(sys.stdin.read(400_001)))
+    """
+    with drill.python(code) as child:
+        assert child.ask("x" * 400_000, 20) == "early"
+        assert child.ask("y", 20) == "400001"
 
 
 def test_a_flood_on_stderr_blocks_nobody_and_keeps_head_and_tail(drill):

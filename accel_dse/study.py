@@ -68,6 +68,8 @@ class Study:
             with self.progress, stop_requests(self.progress.say) as stop_requested:
                 self.progress.show(tally.status())
                 while len(trials) < n_trials:
+                    if stop_requested():
+                        raise KeyboardInterrupt
                     designs = self._ask(min(batch, n_trials - len(trials)))
                     new = self._simulate(designs, first=len(trials))
                     self.log.append(new)  # on disk before anyone learns from it
@@ -75,8 +77,6 @@ class Study:
                     trials += new
                     tally.add(new)
                     self.progress.show(tally.status())
-                    if stop_requested():
-                        raise KeyboardInterrupt
         finally:
             self.log.close()
         return trials
@@ -86,11 +86,11 @@ class Study:
         return StudyDescription(
             problem=self.problem.content(),
             optimizer=plugins.name_of("optimizers", type(self.optimizer)),
-            optimizer_options=options(self.optimizer, besides=("problem", "seed")),
+            optimizer_options=chosen_options(self.optimizer, besides=("problem", "seed")),
             seed=self.optimizer.seed,
             simulator=plugins.name_of("simulators", type(self.simulator)),
             simulator_version=self.simulator.version,
-            simulator_options=options(self.simulator),
+            simulator_options=chosen_options(self.simulator),
             package_version=version("accel-dse"),
         )
 
@@ -107,14 +107,16 @@ class Study:
     def _ask(self, n: int) -> list[Design]:
         """`n` proposals, valid whoever wrote the optimizer."""
         designs = self.optimizer.ask(n)
-        name = plugins.name_of("optimizers", type(self.optimizer))
-        if len(designs) != n:
-            raise DesignError(f"optimizer {name}: asked for {n} designs, it gave {len(designs)}")
-        for design in designs:
-            try:
+        problem = "" if len(designs) == n else f"asked for {n} designs, it gave {len(designs)}"
+        hint = ""
+        try:
+            for design in designs:
                 self.problem.space.check(design)
-            except DesignError as error:
-                raise DesignError(f"optimizer {name}: {error}", hint=error.hint) from error
+        except DesignError as error:
+            problem, hint = str(error), error.hint
+        if problem:
+            name = plugins.name_of("optimizers", type(self.optimizer))
+            raise DesignError(f"optimizer {name}: {problem}", hint=hint)
         return designs
 
     def _simulate(self, designs: Sequence[Design], first: int) -> list[Trial]:
@@ -168,8 +170,8 @@ class Study:
         return f"<table>{cells}</table>"
 
 
-def options(plugin: object, besides: Sequence[str] = ()) -> dict[str, Any]:
-    """The options that `plugin` was made with, as plain data.
+def chosen_options(plugin: object, besides: Sequence[str] = ()) -> dict[str, Any]:
+    """The options that `plugin` was made with, as plain data; none if it is no dataclass.
 
     Those that it declares with `compare=False` cannot change what comes out, and are left out.
     """
@@ -188,13 +190,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if is_dataclass(value) and not isinstance(value, type):
-        return options(value)
+        return chosen_options(value)
     if isinstance(value, dict):
         return {str(_plain(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):
         return sorted(map(_plain, value))
     if isinstance(value, Sequence):
         return [_plain(item) for item in value]
+    if callable(value):  # its text would hold an address, another one in every run
+        return f"{value.__module__}:{value.__qualname__}"
     return str(value)
 
 

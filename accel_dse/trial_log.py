@@ -37,12 +37,15 @@ class TrialLog:
     Args:
         place: path of an SQLite file, or a database URL such as `postgresql+psycopg://...`.
         name: which study, where one database holds several.
+        take_over: claims the log even if another process seems to be writing to it. Should it
+            live, it is the other one that can write no more.
     """
 
-    def __init__(self, place: str | Path, *, name: str = "") -> None:
+    def __init__(self, place: str | Path, *, name: str = "", take_over: bool = False) -> None:
         self._target = str(place)
         self.place = shown(self._target)
         self.name = name
+        self.take_over = take_over
         self._connection: sa.Connection | None = None
         self._token = ""
         self._length = 0
@@ -178,10 +181,10 @@ class TrialLog:
         held = WRITER.c.study_id == study_id
         query = sa.select(*(WRITER.c[name] for name in names)).where(held).with_for_update()
         row = connection.execute(query).first()
-        if row is not None and not (holder := Holder(*row)).dead():
+        if row is not None and not self.take_over and not (holder := Holder(*row)).dead():
             raise LogError(
                 f"{self.place}: {holder} is writing to it",
-                hint="wait for it to end, or name another log",
+                hint="wait for it to end, or, if it is gone for certain, say --take-over",
             )
         self._token = uuid.uuid4().hex
         claim = {"study_id": study_id, "token": self._token, **asdict(Holder.me())}

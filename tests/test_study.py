@@ -1,7 +1,7 @@
 import os
 import signal
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -268,13 +268,17 @@ def test_the_log_says_what_it_is_a_log_of(tmp_path):
     class Tuned(ToySimulator):
         effort: int = 3
         table: tuple = (1.5, np.float64(2.5))
+        rule: object = len
+        workers: int = field(default=1, compare=False)
 
     study = a_study(tmp_path / "log.db", simulator=Tuned(effort=4))
     study.run(1)
     written = TrialLog(tmp_path / "log.db").study()
     assert replace(written, created=0) == study.description()
     assert (written.optimizer, written.optimizer_options, written.seed) == ("random", {}, 1)
-    assert written.simulator_options == {"effort": 4, "table": [1.5, 2.5]}
+    assert written.simulator_options == {
+        "effort": 4, "table": [1.5, 2.5], "rule": "builtins:len"
+    }, "workers cannot change what comes out"  # fmt: skip
     assert written.problem["objectives"] == ["minimize latency_cycles"]
     assert written.problem["limits"] == ["area_mm2<=5"]
 
@@ -313,6 +317,14 @@ def test_a_stop_is_obeyed_once_the_present_batch_is_on_disk(tmp_path, number):
     assert len(TrialLog(tmp_path / "log.db").read()) == 12
     whole = a_study(tmp_path / "whole.db").run(20, batch=4)
     assert a_study(tmp_path / "log.db").run(20, batch=4) == whole
+
+
+def test_a_stop_during_the_last_batch_comes_too_late(tmp_path):
+    def stop(n):
+        if n == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert len(a_study(tmp_path / "log.db", simulator=Counting(stop)).run(12, batch=4)) == 12
 
 
 def test_a_second_stop_is_obeyed_at_once(tmp_path):

@@ -251,6 +251,26 @@ def test_a_writer_that_lost_its_claim_writes_nothing(tmp_path):
     assert log.read() == []
 
 
+def test_a_log_whose_writer_is_gone_with_its_machine_can_be_taken_over(tmp_path):
+    first = TrialLog(tmp_path / "log.db")
+    first.create_or_check(STUDY)
+    with sqlite3.connect(first.place) as meddler:
+        meddler.execute("UPDATE writer SET host = 'another'")
+    meddler.close()
+    with pytest.raises(LogError, match="on another is writing to it") as caught:
+        TrialLog(tmp_path / "log.db").create_or_check(STUDY)
+    assert "--take-over" in caught.value.hint
+    second = TrialLog(tmp_path / "log.db", take_over=True)
+    second.create_or_check(STUDY)
+    second.append([a_trial(0)])
+    with pytest.raises(LogError, match="taken over"):
+        first.append([a_trial(0)])
+    first.close()
+    second.append([a_trial(1)])
+    second.close()
+    assert second.read() == [a_trial(0), a_trial(1)]
+
+
 def test_a_process_is_dead_when_it_ended_or_its_machine_was_restarted():
     me = Holder.me()
     assert not me.dead()

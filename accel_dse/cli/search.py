@@ -65,6 +65,10 @@ def optimize_command(
     simulator_options: flags.SimulatorOptions,
     shapes: flags.Shapes,
     log: Annotated[str, _word("--log", "FILE", "Where every trial goes; made if not there.")],
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Write though the log seems to be in use elsewhere."),
+    ] = False,
     as_json: flags.Json = False,
 ) -> None:
     """Search for the best designs until the log holds TRIALS; run again to continue.
@@ -73,6 +77,7 @@ def optimize_command(
     the same command goes on from there as if it had never stopped.
     """
     from accel_dse.cli import searching
+    from accel_dse.trial_log import TrialLog
 
     asked = searching.Flags(
         target=target,
@@ -90,4 +95,4 @@ def optimize_command(
         batch=batch,
         seed=seed,
     )
-    searching.run(asked.search(), log, as_json=as_json)
+    searching.run(asked.search(), TrialLog(log, take_over=take_over), as_json=as_json)

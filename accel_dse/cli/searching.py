@@ -49,8 +49,8 @@ class Search:
     seed: int = 0
     shapes: Mapping[str, int] | None = None
 
-    def study(self, place: str) -> Study:
-        """The study, with its log at `place`.
+    def study(self, log: TrialLog) -> Study:
+        """The study that `log` is for.
 
         Raises:
             DseError: a name or an option is wrong.
@@ -63,7 +63,7 @@ class Search:
                 self.optimizer.name, self.optimizer.options, problem, self.seed
             ),
             simulator=build_simulator(self.simulator.name, self.simulator.options, file),
-            log=TrialLog(place),
+            log=log,
         )
 
 
@@ -145,24 +145,24 @@ class Flags:
         )
 
 
-def run(search: Search, place: str, *, as_json: bool) -> None:
-    """Runs the search on the log at `place`, and prints what it found.
+def run(search: Search, log: TrialLog, *, as_json: bool) -> None:
+    """Runs the search on `log`, and prints what it found.
 
     Raises:
         SimulatorError: it failed on every design; the log says how.
         typer.Exit: it was stopped.
     """
-    study = search.study(place)
+    study = search.study(log)
     with closing(study.simulator):
         try:
             trials, stopped = study.run(search.trials, batch=search.batch), False
         except KeyboardInterrupt:
-            trials, stopped = study.log.read(), True
+            trials, stopped = log.read(), True
     summary = summarize(trials, study.problem.goal)
     if as_json:
-        print(json.dumps({"log": place, "stopped": stopped, **summary.content()}, indent=2))
+        print(json.dumps({"log": log.place, "stopped": stopped, **summary.content()}, indent=2))
     else:
-        Console().print(tables.found(summary, place, stopped=stopped))
+        Console().print(tables.found(summary, log.place, stopped=stopped))
     if trials and all(_broke(trial) for trial in trials):
         reason = trials[-1].reason
         raise SimulatorError(f"the simulator failed on all {len(trials):,} designs: {reason}")

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := demo/edge_mobilenet_v2.sqlite
 
-.PHONY: demo test test-slow lint types check clean
+.PHONY: demo test test-slow kernels lint types check clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -16,17 +16,21 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	touch $@ $(VENV)/.demo
 
-demo: $(VENV)/.demo ## The best edge accelerator of 27 mm2 for an ONNX MobileNetV2, and why it is good
+demo: $(VENV)/.demo kernels ## The best edge accelerator of 27 mm2 for an ONNX MobileNetV2, and why it is good
 	mkdir -p demo
 	$(BIN)/accel-dse optimize edge --workload notebooks/networks/mobilenet_v2.onnx \
 	  --minimize latency_ms --limit 'area_mm2<=27' --trials 2000 --batch 20 --log $(LOG)
 	$(BIN)/accel-dse report $(LOG) --out demo/report.png
 
-test: $(VENV)/.dev ## Everything but the slow reproductions, under 15 minutes on two cores
+test: $(VENV)/.dev kernels ## Everything but the slow reproductions, under 15 minutes on two cores
 	$(BIN)/pytest -n 2 -m 'not slow'
 
-test-slow: $(VENV)/.dev ## The reproductions that take minutes each
+test-slow: $(VENV)/.dev kernels ## The reproductions that take minutes each
 	$(BIN)/pytest -m slow
+
+kernels: ## Drops compiled kernels older than any source: numba looks only at a kernel's own file
+	@newest=$$(ls -t accel_dse/*.py accel_dse/simulators/*.py | head -n 1); \
+	find accel_dse -name '*.nb[ic]' ! -newer "$$newest" -delete
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

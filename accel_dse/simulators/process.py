@@ -73,6 +73,7 @@ class ProcessSimulator(Simulator):
     environment: str = ""
     metrics: str = ""
     tool_version: str = "1"
+    # Not compared: what changes no result may change when a study goes on.
     timeout_s: float = field(default=3600.0, compare=False)
     start_timeout_s: float = field(default=60.0, compare=False)
     retries: int = field(default=1, compare=False)

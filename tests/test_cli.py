@@ -236,6 +236,13 @@ def test_a_space_without_hardware_needs_another_simulator(capsys):
     assert "another --simulator" in hint
 
 
+def test_a_space_without_a_valid_design_is_told_apart(capsys):
+    Path("toy.yaml").write_text(SPACE.replace("pes_x <= 4 * pes_y", "pes_x > 4 * pes_y + 200"))
+    for asked in (SEARCH, ("check", "toy.yaml"), MEASURE):
+        message, _ = refused(capsys, *asked)
+        assert "pes_x > 4 * pes_y + 200" in message
+
+
 def test_a_log_of_another_problem_is_refused_and_left_alone(capsys):
     said(capsys, *SEARCH, "--trials", "3")
     before = TrialLog("run.db").read()
@@ -375,6 +382,8 @@ def test_layers_and_a_timeline_are_shown_where_the_simulator_can(capsys):
     assert "bottleneck" in output
     assert "12,345" in output
     assert "t.json" in output
+    message, _ = refused(capsys, *MEASURE[:-1], "talkative", "--trace", "nowhere/t.json")
+    assert message == "nowhere/t.json: cannot be written: No such file or directory"
     assert refused(capsys, *MEASURE, "--layers")[0] == "simulator 'toy' cannot tell layers apart"
     assert refused(capsys, *MEASURE, "--trace", "t")[0] == "simulator 'toy' writes no timeline"
 

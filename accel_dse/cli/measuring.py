@@ -99,7 +99,10 @@ def _answer(
     if request.layers and isinstance(simulator, Explains) and answer["feasible"]:
         answer["layers"] = [dict(row) for row in simulator.explain(network, design).rows]
     if request.trace and isinstance(simulator, Traces) and answer["feasible"]:
-        simulator.trace(network, design, request.trace)
+        try:
+            simulator.trace(network, design, request.trace)
+        except OSError as error:
+            raise FileError(f"{request.trace}: cannot be written: {error.strerror}") from error
         answer["trace"] = str(request.trace)
     return answer
 

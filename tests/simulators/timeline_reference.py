@@ -8,7 +8,7 @@ skipped or remembered.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 from timeline_cases import Case
@@ -180,9 +180,30 @@ class Reference:
                         + 1
                     )
             moves = any(geometry.temporal[i][d] > 1 for i in range(level) for d in dims)
-            kind = PARTIAL if t == 2 and self.sums_grow else t
+            kind = PARTIAL if t == 2 and self.unfinished(level) else t
             bits += (2 if moves else 1) * words * hardware.word_bits[0, level, kind]
         return bits <= hardware.capacity_bits[0, level, tensor]
+
+    def unfinished(self, level: int) -> bool:
+        """Whether a level ever holds sums to which products are still to be added: in time, as
+        they are handed in from inside more than once, or in space, by other instances.
+        """
+        geometry = self.geometry
+        inside = next(
+            (i for i in range(level + 1, geometry.levels) if self.hardware.keeps[i, 2]),
+            geometry.levels,
+        )
+        if inside == geometry.levels:
+            again = self.sums_grow
+        else:
+            loops = [(i, d) for i in range(inside) for d in geometry.order[i]]
+            adds = [d in (3, R, S) for i, d in loops if geometry.temporal[i][d] > 1]
+            again = any(a and not b for a, b in combinations(adds, 2))
+        return again or any(
+            geometry.spatial[i][d] > 1 and (i < level or not self.hardware.reduces[i])
+            for i in range(inside)
+            for d in (3, R, S)
+        )
 
     def play(self) -> int:
         """The cycles of the layer."""

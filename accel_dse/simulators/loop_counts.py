@@ -19,9 +19,10 @@ wrapped beyond.
 # A record has no type that mypy knows.
 # mypy: disable-error-code="no-any-return"
 
-from math import ceil, inf
+from math import inf
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from accel_dse.simulators.loop_records import (
@@ -29,136 +30,123 @@ from accel_dse.simulators.loop_records import (
     INPUTS,
     OUTPUTS,
     PARTIAL,
+    WEIGHTS,
+    C,
+    G,
     Ints,
     K,
+    N,
     P,
+    Q,
     R,
+    S,
     new_work,
     pack,
     pack_layers,
 )
 from accel_dse.simulators.loop_rules import OK, check
-from accel_dse.simulators.loop_tiles import distinct, innermost, step, tiles, windows
+from accel_dse.simulators.loop_tiles import (
+    distinct,
+    level_of,
+    own_extents,
+    step,
+    tiles,
+    windows,
+)
 
 __all__ = ["check", "count", "measure", "new_work", "pack", "pack_layers", "totals"]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def count(
-    chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, order: Ints, work: Any
+    chip: Any,
+    layer: Ints,
+    temporal: Ints,
+    spatial_x: Ints,
+    spatial_y: Ints,
+    order: Ints,
+    work: Any,
 ) -> None:
     """Counts the accesses of the mapping that `check` has just found valid, into `work`."""
+    if work.ragged:
+        _count_clipped(chip, layer, temporal, work)
+    else:
+        _count(chip, layer, work)
+
+
+@njit(cache=True, error_model="numpy")
+def _count(chip: Any, layer: Ints, work: Any) -> None:
+    """Counts accesses where all factors divide: from the units outward, for each tensor."""
     levels = chip.levels
+    reads, fills, updates = work.reads, work.fills, work.updates
+    instances, network, split = work.instances, work.network_bits, work.split
+    work.compute_cycles = work.steps[8 * levels]
     for i in range(levels):
-        work.network_bits[i] = 0.0
-        for t in range(3):
-            work.fills[i, t] = work.total_fills[i, t] = 0.0
-            work.reads[i, t] = work.total_reads[i, t] = 0.0
-            work.updates[i, t] = work.total_updates[i, t] = 0.0
-    _parallel(layer, temporal, work, levels)
+        network[i] = 0.0
+        updates[i, WEIGHTS] = updates[i, INPUTS] = 0.0
     for t in range(3):
-        outer = 0
-        while outer < levels:
-            inner = outer + 1
-            while inner < levels and not chip.keeps[inner, t]:
-                inner += 1
-            if work.ragged:
-                _exchange_clipped(chip, layer, temporal, work, t, outer, inner)
+        kind = PARTIAL if t == OUTPUTS else t
+        asked = reads if t < OUTPUTS else updates
+        words = work.compute_cycles
+        for inward in range(levels):
+            i = levels - 1 - inward
+            network[i] += words * instances[i + 1] * chip.word_bits[i, kind]
+            if split[i] > 1:
+                words *= work.copies[i, t]
+            if i == 0:
+                asked[0, t] = words
+                fills[0, t] = 0.0
+            elif chip.keeps[i, t]:
+                asked[i, t] = words
+                words = work.tile[i, t] * work.reach[i - 1, t]
+                if t == INPUTS:
+                    words -= _slid(layer, work, i)
+                fills[i, t] = words
             else:
-                _exchange(chip, layer, work, t, outer, inner)
-            outer = inner
+                asked[i, t] = fills[i, t] = 0.0
+    first = float(layer[N] * layer[G] * layer[K]) * float(layer[P] * layer[Q])
+    copies = 1.0
     for i in range(levels):
+        reads[i, OUTPUTS] = work.final_updates[i] = 0.0
         if chip.keeps[i, OUTPUTS]:
-            _skip_first(chip, layer, temporal, work, i)
+            reads[i, OUTPUTS] = updates[i, OUTPUTS] - first
+            if i > 0:
+                fills[i, OUTPUTS] -= first
+            if copies == 1.0:
+                work.final_updates[i] = first
+        if split[i] > 1:
+            first /= work.parts[i]
+            copies *= work.split[i] / work.parts[i]
 
 
-@njit(cache=True)
-def _parallel(layer: Ints, temporal: Ints, work: Any, levels: int) -> None:
-    """Sets `compute_cycles` and `instances`: time and space that the mapping takes."""
-    if not work.ragged:
-        work.compute_cycles = work.steps[work.loops[levels - 1]]
-        work.instances[0] = 1.0
-        for i in range(levels):
-            active = 1
-            for d in range(8):
-                active *= work.spatial[i, d]
-            work.instances[i + 1] = work.instances[i] * active
-        return
-    work.compute_cycles = 1.0
-    for i in range(levels + 1):
-        work.instances[i] = 1.0
-    for d in range(8):
-        whole, rest, _ = tiles(layer, temporal, work, d, levels, levels, -1)
-        work.compute_cycles *= whole + rest
-        for i in range(1, levels + 1):
-            whole, rest, _ = tiles(layer, temporal, work, d, i, 0, 0)
-            work.instances[i] *= whole + rest
-
-
-@njit(cache=True)
-def _exchange(chip: Any, layer: Ints, work: Any, tensor: int, outer: int, inner: int) -> None:
-    """Counts what passes between two levels that keep `tensor` and have none between them that
-    does; `inner == levels` stands for the multiply-accumulate units. All factors divide.
-    """
-    if inner == chip.levels:
-        words = work.steps[work.loops[inner - 1]]
-    else:
-        words = fetched(layer, work, tensor, inner)
-        work.fills[inner, tensor] = words
-        work.total_fills[inner, tensor] = words * work.instances[inner]
-    for i in range(inner - 1, outer - 1, -1):
-        work.network_bits[i] += words * work.instances[i + 1] * _network_bits(chip, tensor, i)
-        if work.instances[i + 1] != work.instances[i]:
-            words *= copies(chip, layer, work, tensor, i)
-    if tensor == OUTPUTS:
-        work.updates[outer, tensor] = words
-        work.total_updates[outer, tensor] = words * work.instances[outer]
-    else:
-        work.reads[outer, tensor] = words
-        work.total_reads[outer, tensor] = words * work.instances[outer]
-
-
-@njit(cache=True)
-def _network_bits(chip: Any, tensor: int, level: int) -> float:
-    """Bits of one word of `tensor` on its way between `level` and the inside."""
-    return chip.word_bits[level, PARTIAL if tensor == OUTPUTS else tensor]
-
-
-@njit(cache=True)
-def copies(chip: Any, layer: Ints, work: Any, tensor: int, level: int) -> float:
-    """Words that `level` sends (gets) for one that each instance inside takes (gives)."""
-    s = work.spatial
-    shared = chip.reduces[level] if tensor == OUTPUTS else chip.multicast[level]
-    words = 1.0
-    for d in range(8):
-        if INDEXES[tensor, d] or not shared:
-            words *= s[level, d]
-    if tensor == INPUTS and shared:
-        words *= distinct(layer, work, level, 0) * distinct(layer, work, level, 1)
-    return words
-
-
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def fetched(layer: Ints, work: Any, tensor: int, level: int) -> float:
     """Words that one instance of `level` gets of `tensor` in all, where all factors divide.
 
     A tile is fetched whenever a loop outside steps to other words; loops inside the innermost such
-    loop cost nothing. If the innermost loop of all slides the window, a step of it fetches only
-    what the tile before did not have. When another loop steps, that overlap is lost, unless the
-    window moves on by as much: by the step of the loop outside, less one step of each loop inside.
-    (So measured, a loop of two steps passes its overlap on to the next loop of its dimension, and
-    a longer loop does not, since Timeloop lets the second step of a loop stand for all others.)
+    loop cost nothing.
+    """
+    words = work.tile[level, tensor] * work.reach[level - 1, tensor]
+    return words - _slid(layer, work, level) if tensor == INPUTS else words
+
+
+@njit(cache=True, error_model="numpy")
+def _slid(layer: Ints, work: Any, level: int) -> float:
+    """Words of inputs that one instance of `level` need not fetch since its window slides.
+
+    If the innermost loop of all slides the window, a step of it fetches only what the tile before
+    did not have. When another loop steps, that overlap is lost, unless the window moves on by as
+    much: by the step of the loop outside, less one step of each loop inside. (So measured, a loop
+    of two steps passes its overlap on to the next loop of its dimension, and a longer loop does
+    not, since Timeloop lets the second step of a loop stand for all others.)
 
     Source: Timeloop, `NestAnalysis::ComputeTemporalWorkingSet` and
     `OperationSpace::SaveAndSubtractIfSameStride`, solved for all steps at once; a move by nothing
-    counts as a change of stride, as in the runs we compare with.
+    counts as a change of stride, as it did until January 2025.
     """
-    tile = work.tile[level, tensor]
-    last = work.loops[level - 1] - 1
-    first = innermost(work, tensor, last + 1)
-    words = tile * work.steps[first + 1]
-    if tensor != INPUTS or first != last or last < 0 or work.loop_dim[last] < P:
-        return words
+    last = work.innermost[level - 1]
+    if last == 0 or work.loop_dim[last] < P:
+        return 0.0
     axis = (work.loop_dim[last] - P) % 2
     move = step(layer, work, last)
     rows = (
@@ -166,188 +154,287 @@ def fetched(layer: Ints, work: Any, tensor: int, level: int) -> float:
         + layer[10 + axis] * (work.extent[level, R + axis] - 1)
         + 1
     )
-    overlap = tile / rows * max(0, rows - move)
-    words -= overlap * (work.steps[last + 1] - work.steps[last])
+    if rows <= move:
+        return 0.0
+    times = work.steps[last] - work.steps[last - 1]
     inside = move
-    for k in range(last - 1, -1, -1):
+    for k in range(last - 1, 0, -1):
         d = work.loop_dim[k]
-        if d == K:
+        if d == K or work.steps[k] == work.steps[k - 1]:
             continue
         if d < P or (d - P) % 2 != axis:
             break
         outside = step(layer, work, k)
         if outside == inside + move:
-            words -= overlap * (work.steps[k + 1] - work.steps[k])
+            times += work.steps[k] - work.steps[k - 1]
         inside += outside
-    return words
+    return work.tile[level, INPUTS] / rows * (rows - move) * times
 
 
-@njit(cache=True)
-def _exchange_clipped(
+@njit(cache=True, error_model="numpy")
+def _count_clipped(chip: Any, layer: Ints, temporal: Ints, work: Any) -> None:
+    """Counts accesses where some factor does not divide: clipped tiles have fewer words."""
+    levels = chip.levels
+    own_extents(layer, work, levels)
+    work.compute_cycles = 1.0
+    for d in range(8):
+        work.compute_cycles *= work.own[levels, d]
+        work.splits[d] = 0
+        for i in range(levels):
+            work.splits[d] |= (work.spatial[i, d] > 1) << i
+    for i in range(levels):
+        if work.split[i] == 1:
+            work.instances[i + 1] = work.instances[i]
+        else:
+            work.instances[i + 1] = 1.0
+            for d in range(8):
+                if work.extent[0, d] > 1:
+                    work.instances[i + 1] *= tiles(layer, temporal, work, d, i + 1, 0, 0)
+        work.network_bits[i] = 0.0
+        for t in range(3):
+            work.reads[i, t] = work.total_reads[i, t] = 0.0
+            work.fills[i, t] = work.total_fills[i, t] = 0.0
+            work.updates[i, t] = work.total_updates[i, t] = 0.0
+    for t in range(3):
+        outer = 0
+        for inner in range(1, levels + 1):
+            if inner == levels or chip.keeps[inner, t]:
+                _exchange(chip, layer, temporal, work, t, outer, inner)
+                outer = inner
+    _skip_first(chip, layer, temporal, work)
+
+
+@njit(cache=True, error_model="numpy")
+def _exchange(
     chip: Any, layer: Ints, temporal: Ints, work: Any, tensor: int, outer: int, inner: int
 ) -> None:
-    """`_exchange` where some factor does not divide: clipped tiles have fewer words and steps."""
-    levels = chip.levels
-    outside = (1 << outer) - 1
-    if inner < levels:
-        work.fills[inner, tensor] = _visited(chip, layer, temporal, work, tensor, inner, -1, inner)
-        work.total_fills[inner, tensor] = _visited(
-            chip, layer, temporal, work, tensor, inner, 0, inner
-        )
-    for i in range(inner - 1, outer - 1, -1):
-        words = _visited(chip, layer, temporal, work, tensor, inner, 0, i + 1)
-        work.network_bits[i] += words * _network_bits(chip, tensor, i)
-    busiest = _visited(chip, layer, temporal, work, tensor, inner, outside, outer)
-    total = _visited(chip, layer, temporal, work, tensor, inner, 0, outer)
-    if tensor == OUTPUTS:
-        work.updates[outer, tensor] = busiest
-        work.total_updates[outer, tensor] = total
-    else:
-        work.reads[outer, tensor] = busiest
-        work.total_reads[outer, tensor] = total
-
-
-@njit(cache=True)
-def _visited(
-    chip: Any,
-    layer: Ints,
-    temporal: Ints,
-    work: Any,
-    tensor: int,
-    inner: int,
-    first_only: int,
-    outer: int,
-) -> float:
-    """Words of `tensor` that pass between instances of `outer` and all of `inner` under them.
-
-    Only the first instance of levels in the bit mask `first_only` is looked at. From `outer`
-    inward, instances that need the same words are counted once where the level can share.
-
-    Clipped tiles are whole or ragged along each dimension independently, so that a sum over all
-    tiles is a product over dimensions; rows (P and R) and columns (Q and S) of inputs each make
-    one factor.
+    """Counts what passes between two levels that keep `tensor` and have none between them that
+    does; `inner == levels` stands for the multiply-accumulate units.
     """
-    last = work.loops[inner - 1] - 1
-    first = -1
-    cut = inner
-    stepping = 0
+    asked, asked_in_all = _moved(chip, layer, temporal, work, tensor, outer, inner)
+    moved_in_all = macs(layer)
     if inner < chip.levels:
-        first = innermost(work, tensor, last + 1)
-        cut = work.loop_level[first] if first >= 0 else 0
-        k = first
-        while k >= 0 and work.loop_level[k] == cut:
-            stepping |= 1 << work.loop_dim[k]
-            k -= 1
+        moved, moved_in_all = _moved(chip, layer, temporal, work, tensor, inner, inner)
+        work.fills[inner, tensor] = moved
+        work.total_fills[inner, tensor] = moved_in_all
+    kind = PARTIAL if tensor == OUTPUTS else tensor
+    work.network_bits[inner - 1] += moved_in_all * chip.word_bits[inner - 1, kind]
+    for i in range(outer, inner - 1):
+        _, passed = _moved(chip, layer, temporal, work, tensor, i + 1, inner)
+        work.network_bits[i] += passed * chip.word_bits[i, kind]
+    if tensor == OUTPUTS:
+        work.updates[outer, tensor] = asked
+        work.total_updates[outer, tensor] = asked_in_all
+    else:
+        work.reads[outer, tensor] = asked
+        work.total_reads[outer, tensor] = asked_in_all
+
+
+@njit(cache=True, error_model="numpy")
+def _moved(
+    chip: Any, layer: Ints, temporal: Ints, work: Any, tensor: int, outer: int, inner: int
+) -> tuple[float, float]:
+    """Words of `tensor` between instances of `outer` and the tiles of `inner` under them.
+
+    Clipped tiles are whole or clipped along each dimension independently, so that a sum over all
+    tiles is a product over dimensions; rows (P and R) and columns (Q and S) of inputs each make
+    one factor. From `outer` inward, instances that need the same words count once where the level
+    can share. A dimension that does not index the tensor repeats the move, with those of its loops
+    that are not inside the innermost loop that does.
+
+    Returns:
+        Of the first instance of `outer`, which is the busiest, and of all.
+    """
+    last = work.innermost[inner - 1]
+    first = last
+    if inner < chip.levels:
+        first = work.mover[inner - 1, tensor]
     shared = 0
     for i in range(outer, inner):
         if chip.reduces[i] if tensor == OUTPUTS else chip.multicast[i]:
             shared |= 1 << i
-    words = 1.0
-    for d in range(8):
-        if not INDEXES[tensor, d]:
-            counted = cut + (stepping >> d & 1) if inner < chip.levels else inner
-            whole, ragged, _ = tiles(layer, temporal, work, d, inner, counted, first_only | shared)
-            words *= whole + ragged
-        elif tensor != INPUTS or d < P:
-            whole, ragged, left = tiles(layer, temporal, work, d, inner, inner, first_only)
-            words *= whole * work.extent[inner, d] + ragged * left
-    if tensor == INPUTS:
-        sliding = first if first == last else -1
-        words *= windows(layer, temporal, work, 0, inner, first_only, sliding)
-        words *= windows(layer, temporal, work, 1, inner, first_only, sliding)
+    before = (1 << outer) - 1
+    busiest = 1.0
+    total = 1.0
+    for d in range(P if tensor == INPUTS else 8):
+        if INDEXES[tensor, d]:
+            busiest *= work.own[outer, d]
+            total *= layer[d]
+        elif work.extent[0, d] > 1:
+            split = work.splits[d]
+            counted = inner if inner == chip.levels else _counted(work, first, d)
+            if counted == chip.levels and not split & shared:
+                busiest *= work.own[outer, d]
+                total *= layer[d]
+                continue
+            times = tiles(layer, temporal, work, d, inner, counted, before | shared)
+            busiest *= times
+            if split & before:
+                times = tiles(layer, temporal, work, d, inner, counted, shared)
+            total *= times
+    if tensor != INPUTS:
+        return busiest, total
+    sliding = first if first == last and inner < chip.levels else 0
+    for axis in range(2):
+        found = windows(layer, temporal, work, axis, inner, outer, sliding)
+        busiest *= found
+        if (
+            work.own[outer, P + axis] < layer[P + axis]
+            or work.own[outer, R + axis] < layer[R + axis]
+        ):
+            found = windows(layer, temporal, work, axis, inner, 0, sliding)
+        total *= found
         for i in range(outer, inner):
-            if shared >> i & 1:
-                words *= distinct(layer, work, i, 0) * distinct(layer, work, i, 1)
-    return words
+            if shared >> i & 1 and work.split[i] > 1:
+                unlike = distinct(layer, work, i, axis)
+                busiest *= unlike
+                total *= unlike
+    return busiest, total
 
 
-@njit(cache=True)
-def _skip_first(chip: Any, layer: Ints, temporal: Ints, work: Any, level: int) -> None:
+@njit(cache=True, error_model="numpy")
+def _counted(work: Any, first: int, d: int) -> int:
+    """At how many of the outermost levels steps along `d` are not inside the loop `first`."""
+    if first == 0:
+        return 0
+    level = level_of(first)
+    for loop in range(8 * level + 1, first):
+        if work.loop_dim[loop] == d:
+            return level + 1
+    return level
+
+
+@njit(cache=True, error_model="numpy")
+def _skip_first(chip: Any, layer: Ints, temporal: Ints, work: Any) -> None:
     """Turns updates of outputs into reads of what was there before, and takes back those fetches
     and reads that would be of sums not begun: a first update is written, not added.
 
     Source: Timeloop, `ComputeReadUpdateReductionAccesses_Legacy` (first read elision).
     """
-    total = 1.0
-    busiest = 1.0
-    held = 1.0
-    for d in range(8):
-        if INDEXES[OUTPUTS, d]:
-            total *= layer[d]
-            if work.ragged:
-                whole, ragged, left = tiles(layer, temporal, work, d, level, level, -1)
-                busiest *= whole * work.extent[level, d] + ragged * left
-            else:
-                own = layer[d]
-                for i in range(level):
-                    own //= work.spatial[i, d]
-                busiest *= own
-        elif work.ragged:
-            whole, ragged, _ = tiles(layer, temporal, work, d, level, 0, 0)
-            held *= whole + ragged
-        else:
-            for i in range(level):
-                held *= work.spatial[i, d]
-    work.reads[level, OUTPUTS] = work.updates[level, OUTPUTS] - busiest
-    work.total_reads[level, OUTPUTS] = work.total_updates[level, OUTPUTS] - total * held
-    if level > 0:
-        work.fills[level, OUTPUTS] -= busiest
-        work.total_fills[level, OUTPUTS] -= total * held
-    work.final_updates[level] = busiest if held == 1.0 else 0.0
-    work.total_final_updates[level] = total if held == 1.0 else 0.0
-
-
-@njit(cache=True)
-def totals(chip: Any, layer: Ints, work: Any) -> tuple[float, float]:
-    """Cycles and dynamic energy (pJ) of what `count` counted; sets `level_cycles` and DRAM bits."""
-    energy = chip.mac_pj
-    for d in range(8):
-        energy *= layer[d]
-    cycles = work.compute_cycles
+    outputs = float(layer[N] * layer[G] * layer[K]) * float(layer[P] * layer[Q])
     for i in range(chip.levels):
-        read = 0.0
-        written = 0.0
-        read_bits = 0.0
-        fill_bits = 0.0
-        update_bits = 0.0
+        work.final_updates[i] = work.total_final_updates[i] = 0.0
+        if not chip.keeps[i, OUTPUTS]:
+            continue
+        busiest = float(work.own[i, N] * work.own[i, G] * work.own[i, K])
+        busiest *= work.own[i, P] * work.own[i, Q]
+        copies = tiles(layer, temporal, work, C, i, 0, 0)
+        copies *= tiles(layer, temporal, work, R, i, 0, 0)
+        copies *= tiles(layer, temporal, work, S, i, 0, 0)
+        work.reads[i, OUTPUTS] = work.updates[i, OUTPUTS] - busiest
+        work.total_reads[i, OUTPUTS] = work.total_updates[i, OUTPUTS] - outputs * copies
+        if i > 0:
+            work.fills[i, OUTPUTS] -= busiest
+            work.total_fills[i, OUTPUTS] -= outputs * copies
+        if copies == 1.0:
+            work.final_updates[i] = busiest
+            work.total_final_updates[i] = outputs
+
+
+@njit(cache=True, error_model="numpy")
+def add_up(chip: Any, work: Any) -> None:
+    """Sets `total_*`, over all instances; `count` has done so already where factors do not
+    divide.
+    """
+    if work.ragged:
+        return
+    for i in range(chip.levels):
+        work.total_final_updates[i] = work.final_updates[i] * work.instances[i]
         for t in range(3):
-            bits = chip.word_bits[i, t]
-            if t == OUTPUTS:
-                partial = chip.word_bits[i, PARTIAL]
-                read += work.reads[i, t] * partial / work.compute_cycles
-                late = work.final_updates[i] * (bits - partial)
-                written += (
-                    (work.fills[i, t] + work.updates[i, t]) * partial + late
-                ) / work.compute_cycles
-                read_bits += work.total_reads[i, t] * partial
-                fill_bits += work.total_fills[i, t] * partial
-                update_bits += work.total_updates[i, t] * partial
-                update_bits += work.total_final_updates[i] * (bits - partial)
-            elif chip.keeps[i, t]:
-                read += work.reads[i, t] * bits / work.compute_cycles
-                written += work.fills[i, t] * bits / work.compute_cycles
-                read_bits += work.total_reads[i, t] * bits
-                fill_bits += work.total_fills[i, t] * bits
-        slowdown = 1.0
-        if chip.read_bits_per_cycle[i] < read:
-            slowdown = min(slowdown, chip.read_bits_per_cycle[i] / read)
-        if chip.write_bits_per_cycle[i] < written:
-            slowdown = min(slowdown, chip.write_bits_per_cycle[i] / written)
-        if chip.shared_bits_per_cycle[i] < read + written:
-            slowdown = min(slowdown, chip.shared_bits_per_cycle[i] / (read + written))
-        work.level_cycles[i] = ceil(work.compute_cycles / slowdown)
-        cycles = max(cycles, work.level_cycles[i])
-        energy += read_bits * chip.access_pj_per_bit[i, 0]
-        energy += fill_bits * chip.access_pj_per_bit[i, 1]
-        energy += update_bits * chip.access_pj_per_bit[i, 2]
+            work.total_reads[i, t] = work.reads[i, t] * work.instances[i]
+            work.total_fills[i, t] = work.fills[i, t] * work.instances[i]
+            work.total_updates[i, t] = work.updates[i, t] * work.instances[i]
+
+
+@njit(cache=True, error_model="numpy")
+def totals(chip: Any, layer: Ints, work: Any) -> tuple[float, float]:
+    """Cycles and dynamic energy (pJ) of what `count` counted; sets `level_cycles` and DRAM bits.
+
+    A level's bandwidth slows the units down by the traffic of its busiest instance.
+
+    Source: Timeloop, `BufferLevel::ComputePerformance`, in its order of operations.
+    """
+    energy = chip.mac_pj * macs(layer)
+    compute = work.compute_cycles
+    cycles = compute
+    all_reads, all_fills, all_updates = work.reads, work.fills, work.updates
+    final_updates = work.final_updates
+    for i in range(chip.levels):
+        bits, pj = chip.word_bits[i], chip.access_pj_per_bit[i]
+        late = bits[OUTPUTS] - bits[PARTIAL]
+        reads, fills, updates = all_reads[i], all_fills[i], all_updates[i]
+        weights = reads[WEIGHTS] * bits[WEIGHTS]
+        inputs = reads[INPUTS] * bits[INPUTS]
+        sums = reads[OUTPUTS] * bits[PARTIAL]
+        new_weights = fills[WEIGHTS] * bits[WEIGHTS]
+        new_inputs = fills[INPUTS] * bits[INPUTS]
+        filled_sums = fills[OUTPUTS] * bits[PARTIAL]
+        updated = updates[OUTPUTS] * bits[PARTIAL] + final_updates[i] * late
+        read = weights + inputs + sums
+        filled = new_weights + new_inputs + filled_sums
+        written = filled + updated
+        needed = larger(read / chip.read_bits_per_cycle[i], written / chip.write_bits_per_cycle[i])
+        needed = larger(needed, (read + written) / chip.shared_bits_per_cycle[i])
+        level_cycles = np.ceil(larger(compute, needed))
+        if needed > compute and abs(needed - np.rint(needed)) < 1e-10 * needed:
+            level_cycles = _throttled(
+                chip,
+                i,
+                compute,
+                weights / compute + inputs / compute + sums / compute,
+                new_weights / compute + new_inputs / compute + (filled_sums + updated) / compute,
+            )
+        cycles = larger(cycles, level_cycles)
+        work.level_cycles[i] = level_cycles
+        many = work.instances[i]
+        if work.ragged:
+            many = 1.0
+            read = work.total_reads[i, WEIGHTS] * bits[WEIGHTS]
+            read += work.total_reads[i, INPUTS] * bits[INPUTS]
+            read += work.total_reads[i, OUTPUTS] * bits[PARTIAL]
+            filled = work.total_fills[i, WEIGHTS] * bits[WEIGHTS]
+            filled += work.total_fills[i, INPUTS] * bits[INPUTS]
+            filled += work.total_fills[i, OUTPUTS] * bits[PARTIAL]
+            updated = work.total_updates[i, OUTPUTS] * bits[PARTIAL]
+            updated += work.total_final_updates[i] * late
+        energy += many * (read * pj[0] + filled * pj[1] + updated * pj[2])
         energy += work.network_bits[i] * chip.network_pj_per_bit[i]
         if i == 0:
-            work.dram_read_bits = read_bits
-            work.dram_written_bits = update_bits
+            work.dram_read_bits = read
+            work.dram_written_bits = updated
     return cycles, energy
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def macs(layer: Ints) -> float:
+    """Multiply-accumulates of one run."""
+    inputs = float(layer[N] * layer[G] * layer[K] * layer[C])
+    return inputs * float(layer[P] * layer[Q] * layer[R] * layer[S])
+
+
+@njit(cache=True, error_model="numpy")
+def larger(a: float, b: float) -> float:
+    """The larger of two numbers, without a branch."""
+    return a if a > b else b
+
+
+@njit(cache=True, error_model="numpy")
+def _throttled(chip: Any, level: int, compute: float, read: float, written: float) -> float:
+    """Cycles if `compute` cycles ask for `read` and `written` bits each, of one instance.
+
+    Rounded as Timeloop does: where the bits take a whole number of cycles, one more or not.
+    """
+    speed = 1.0
+    if chip.read_bits_per_cycle[level] < read:
+        speed = min(speed, chip.read_bits_per_cycle[level] / read)
+    if chip.write_bits_per_cycle[level] < written:
+        speed = min(speed, chip.write_bits_per_cycle[level] / written)
+    if chip.shared_bits_per_cycle[level] < read + written:
+        speed = min(speed, chip.shared_bits_per_cycle[level] / (read + written))
+    return np.ceil(compute / speed)
+
+
+@njit(cache=True, error_model="numpy")
 def measure(
     chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, order: Ints, work: Any
 ) -> tuple[int, float, float]:

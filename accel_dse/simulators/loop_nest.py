@@ -9,7 +9,7 @@ ISPASS 2019, and its code, `src/loop-analysis` and `src/model/buffer.cpp`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numba as nb
@@ -26,6 +26,9 @@ from accel_dse.workload import DIMS, TENSORS, Layer
 BLOCK = 1 << 15
 """Triples evaluated at a time: bounds the memory that packed designs take."""
 
+DETAILED_BLOCK = 1 << 12
+"""The same if all counts are kept."""
+
 REASONS: Mapping[int, str] = {
     loop_rules.UNCOVERED: "factors of {dim} cover {available:.0f} of {needed:.0f}",
     loop_rules.LOOP: "{level}: may not loop over {dim}, asked {needed:.0f} times",
@@ -40,10 +43,8 @@ REASONS: Mapping[int, str] = {
     "has {available:.0f}",
     loop_rules.PROGRAM: "{level}: needs {needed:.0f} tile transfers, "
     "instruction memory holds {available:.0f}",
+    loop_rules.TOO_LARGE: "{level}: factors of {dim} multiply to 2^31 or more",
 }
-
-LARGEST_TILE = 2**31
-"""A tile that spans more of a dimension than any layer has would overflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,12 @@ class LevelCounts:
     instances: NDArray[np.float64]
     level_cycles: NDArray[np.float64]
     compute_cycles: NDArray[np.float64]
+
+
+COLUMNS = {"tile_words": "tile"} | {
+    item.name: item.name for item in fields(LevelCounts) if item.name != "tile_words"
+}
+"""Which field of `WORK` each column of `LevelCounts` is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +143,7 @@ def evaluate(
         detail: whether to return `levels` as well.
 
     Raises:
-        ValueError: an index out of range, mappings onto another number of levels, or factors
-            that multiply to more than any dimension can be.
+        ValueError: an index out of range, or mappings onto another number of levels.
     """
     rows = _index(hardware_index, len(hardware), "hardware_index")
     columns = _index(layer_index, len(layers), "layer_index")
@@ -148,34 +154,33 @@ def evaluate(
         raise ValueError(
             f"mappings: {mappings.levels} levels, the hardware has {len(hardware.levels)}"
         )
-    factors = (mappings.temporal, mappings.spatial_x, mappings.spatial_y)
-    spans = np.prod([f.astype(np.float64).prod(axis=1) for f in factors], axis=0)
-    if (spans > LARGEST_TILE).any():
-        m, d = (int(v) for v in np.argwhere(spans > LARGEST_TILE)[0])
-        raise ValueError(
-            f"mapping {m}: factors of {DIMS[d]} multiply to {spans[m, d]:.3g}, more than 2^31"
-        )
     t, count = len(rows), mappings.levels
     packed = loop_counts.pack_layers(layers)
     conventions = conventions or Conventions()
     neighbors = conventions.neighbors
     codes = np.zeros(t, dtype=np.int64)
     figures = np.full((t, 7), np.nan)
-    work = loop_counts.new_work(t if detail else nb.get_num_threads())
-    for start in range(0, t, BLOCK):
-        block = slice(start, start + BLOCK)
-        used, local = np.unique(rows[block], return_inverse=True)
+    size = DETAILED_BLOCK if detail else BLOCK
+    chips = loop_counts.pack(hardware) if len(hardware) <= size else None
+    pieces = []
+    for start in range(0, t, size):
+        block = slice(start, start + size)
+        used, local = chips, rows[block]
+        if used is None:
+            some, local = np.unique(local, return_inverse=True)
+            used = loop_counts.pack(hardware, some)
+        work = loop_counts.new_work(len(local) if detail else nb.get_num_threads())
         _evaluate(
-            loop_counts.pack(hardware, used),
+            used,
             packed,
             mappings.temporal,
             mappings.spatial_x,
             mappings.spatial_y,
             mappings.order,
-            local.astype(np.int64),
+            local,
             columns[block],
             picks[block],
-            work[block] if detail else work,
+            work,
             mappings.order if neighbors is None else neighbors,
             neighbors is not None,
             conventions.fills_first,
@@ -184,6 +189,8 @@ def evaluate(
             codes[block],
             figures[block],
         )
+        if detail:
+            pieces.append(_level_counts(work, codes[block], count))
     return LoopNestResult(
         codes=codes,
         cycles=figures[:, 0],
@@ -194,7 +201,7 @@ def evaluate(
         needed=figures[:, 5],
         available=figures[:, 6],
         level_names=hardware.levels,
-        levels=_level_counts(work, codes, count) if detail else None,
+        levels=_joined(pieces, count) if detail else None,
     )
 
 
@@ -205,7 +212,7 @@ def _index(index: Ints, size: int, name: str) -> Ints:
     return found
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, parallel=True, error_model="numpy")
 def _evaluate(
     chips: Any,
     layers: Ints,
@@ -246,29 +253,34 @@ def _evaluate(
                     loop_timeloop.pass_on(
                         chip, layer, spatial_x[m], spatial_y[m], neighbors[m], work
                     )
+                if one_work_each:
+                    loop_counts.add_up(chip, work)
                 cycles, energy = loop_counts.totals(chip, layer, work)
-                macs = 1.0
-                for d in range(8):
-                    macs *= layer[d]
                 figures[i, 0] = cycles
                 figures[i, 1] = energy
                 figures[i, 2] = work.dram_read_bits
                 figures[i, 3] = work.dram_written_bits
-                figures[i, 4] = macs / (cycles * chip.macs)
+                figures[i, 4] = loop_counts.macs(layer) / (cycles * chip.macs)
             else:
                 figures[i, 5], figures[i, 6] = loop_rules.shortfall(
                     chip, layer, temporal[m], spatial_x[m], spatial_y[m], work, codes[i]
                 )
 
 
-def _level_counts(work: Any, codes: Ints, count: int) -> LevelCounts:
+def _level_counts(work: Any, codes: Ints, count: int) -> dict[str, NDArray[np.float64]]:
+    """The columns of `LevelCounts` of one block."""
     valid = codes == 0
-    names = ("reads", "fills", "updates", "total_reads", "total_fills", "total_updates")
-    columns = {name: work[name][:, :count] * valid[:, None, None] for name in names}
+    columns = {}
+    for name, field in COLUMNS.items():
+        column = (
+            work[field][:, : count + (name == "instances")] if work[field].ndim > 1 else work[field]
+        )
+        columns[name] = column * valid.reshape(-1, *[1] * (column.ndim - 1))
+    return columns
+
+
+def _joined(pieces: Sequence[Mapping[str, NDArray[np.float64]]], count: int) -> LevelCounts:
+    empty = _level_counts(loop_counts.new_work(0), np.zeros(0, dtype=np.int64), count)
     return LevelCounts(
-        tile_words=work["tile"][:, :count] * valid[:, None, None],
-        instances=work["instances"][:, : count + 1] * valid[:, None],
-        level_cycles=work["level_cycles"][:, :count] * valid[:, None],
-        compute_cycles=work["compute_cycles"] * valid,
-        **columns,
+        **{name: np.concatenate([p[name] for p in (empty, *pieces)]) for name in COLUMNS}
     )

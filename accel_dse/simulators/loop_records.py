@@ -20,6 +20,9 @@ MAX_LEVELS = 8
 
 LOOPS = MAX_LEVELS * len(DIMS)
 
+LARGEST_EXTENT = 2**31
+"""No layer spans more of a dimension, and products of two such extents fit 64 bits."""
+
 N, G, K, C, P, Q, R, S = range(8)
 WEIGHTS, INPUTS, OUTPUTS = range(3)
 PARTIAL = 3
@@ -38,9 +41,16 @@ CHIP = np.dtype(
         ("loops_allowed", np.uint8, (MAX_LEVELS, 8)),
         ("unroll_x", np.uint8, (MAX_LEVELS, 8)),
         ("unroll_y", np.uint8, (MAX_LEVELS, 8)),
+        ("most_steps", np.int64, (MAX_LEVELS, 8)),
+        ("most_x", np.int64, (MAX_LEVELS, 8)),
+        ("most_y", np.int64, (MAX_LEVELS, 8)),
         ("hardwired_x", np.int64, (MAX_LEVELS,)),
         ("hardwired_y", np.int64, (MAX_LEVELS,)),
         ("whole", np.uint8, (MAX_LEVELS, 8)),
+        ("any_whole", np.uint8),
+        ("spreads", np.uint8, (MAX_LEVELS,)),
+        ("one_partition", np.uint8, (MAX_LEVELS,)),
+        ("wide_sums", np.uint8, (MAX_LEVELS,)),
         ("capacity_bits", np.float64, (MAX_LEVELS, 3)),
         ("word_bits", np.float64, (MAX_LEVELS, 4)),
         ("fanout_x", np.int64, (MAX_LEVELS,)),
@@ -60,11 +70,18 @@ WORK = np.dtype(
     [
         ("extent", np.int64, (MAX_LEVELS + 1, 8)),
         ("spatial", np.int64, (MAX_LEVELS, 8)),
+        ("splits", np.int64, (8,)),
+        ("own", np.int64, (MAX_LEVELS + 1, 8)),
         ("ragged", np.int64),
         ("loops", np.int64, (MAX_LEVELS,)),
-        ("loop_dim", np.int64, (LOOPS,)),
-        ("loop_level", np.int64, (LOOPS,)),
+        ("innermost", np.int64, (MAX_LEVELS,)),
+        ("loop_dim", np.int64, (LOOPS + 1,)),
         ("steps", np.float64, (LOOPS + 1,)),
+        ("split", np.int64, (MAX_LEVELS,)),
+        ("mover", np.int64, (MAX_LEVELS, 3)),
+        ("reach", np.float64, (MAX_LEVELS, 3)),
+        ("copies", np.float64, (MAX_LEVELS, 3)),
+        ("parts", np.float64, (MAX_LEVELS,)),
         ("tile", np.float64, (MAX_LEVELS, 3)),
         ("compute_cycles", np.float64),
         ("instances", np.float64, (MAX_LEVELS + 1,)),
@@ -117,6 +134,9 @@ OF_EACH_DESIGN = (
 INDEXES = np.array([[dim in RELEVANT[tensor] for dim in DIMS] for tensor in TENSORS])
 """Whether a dimension indexes a tensor, `(3, 8)`."""
 
+INDEXED = tuple(sum(1 << d for d in range(8) if INDEXES[t, d]) for t in range(3))
+"""The same, as one bit mask for each tensor."""
+
 
 def new_work(n: int = 1) -> Any:
     """Scratch for one thread: pass `new_work()[0]` to the kernels."""
@@ -151,6 +171,17 @@ def pack(hardware: Hardware, rows: Ints | None = None) -> Any:
         chips[name][:, :count] = getattr(hardware, name)
     for name in OF_EACH_DESIGN:
         chips[name][:, :count] = getattr(hardware, name)[rows]
+    chips["most_steps"][:, :count] = np.where(hardware.loops_allowed, LARGEST_EXTENT, 1)
+    for axis in ("x", "y"):
+        fanout, allowed = getattr(hardware, f"fanout_{axis}"), getattr(hardware, f"unroll_{axis}")
+        chips[f"most_{axis}"][:, :count] = np.where(allowed, fanout[rows][:, :, None], 1)
+    chips["any_whole"] = hardware.whole[rows].any(axis=(1, 2))
+    chips["spreads"][:, :count] = (hardware.fanout_x * hardware.fanout_y)[rows] > 1
+    chips["one_partition"][:, :count] = (hardware.partition == hardware.partition[:, :1]).all(
+        axis=1
+    )
+    bits = hardware.word_bits[rows]
+    chips["wide_sums"][:, :count] = bits[:, :, OUTPUTS] != bits[:, :, PARTIAL]
     chips["hardwired_x"] = _hardwired(hardware, 0, hardware.unroll_x)
     chips["hardwired_y"] = _hardwired(hardware, 1, hardware.unroll_y)
     return chips

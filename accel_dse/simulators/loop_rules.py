@@ -3,12 +3,29 @@
 # A record has no type that mypy knows.
 # mypy: disable-error-code="no-any-return"
 
+from math import inf
 from typing import Any
 
 from numba import njit
 
-from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, PARTIAL, Ints
-from accel_dse.simulators.loop_tiles import innermost, lay_out
+from accel_dse.simulators.loop_records import (
+    INDEXED,
+    INPUTS,
+    LARGEST_EXTENT,
+    OUTPUTS,
+    PARTIAL,
+    WEIGHTS,
+    C,
+    G,
+    Ints,
+    K,
+    N,
+    P,
+    Q,
+    R,
+    S,
+)
+from accel_dse.simulators.loop_tiles import distinct, words
 
 (
     OK,
@@ -23,15 +40,24 @@ from accel_dse.simulators.loop_tiles import innermost, lay_out
     WHOLE,
     CAPACITY,
     PROGRAM,
-) = range(12)
+    TOO_LARGE,
+) = range(13)
 """What `check` may find wrong; it returns `rule * 256 + level * 16 + dim or tensor`."""
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def check(
-    chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, order: Ints, work: Any
+    chip: Any,
+    layer: Ints,
+    temporal: Ints,
+    spatial_x: Ints,
+    spatial_y: Ints,
+    order: Ints,
+    work: Any,
 ) -> int:
     """Whether the mapping is valid: 0, or `rule * 256 + level * 16 + dim or tensor`.
+
+    Also sets in `work` what `count` starts from: tiles, steps, splits.
 
     Args:
         chip: one element of `pack(hardware)`.
@@ -40,49 +66,185 @@ def check(
         work: one element of `new_work(n)`, one for each thread.
     """
     levels = chip.levels
+    if not _lay_out(chip, layer, temporal, spatial_x, spatial_y, work):
+        return _broken_rule(chip, layer, temporal, spatial_x, spatial_y, work)
+    if chip.any_whole and not _spans_whole(chip, layer, work):
+        return _broken_rule(chip, layer, temporal, spatial_x, spatial_y, work)
+    _list_loops(temporal, order, work, levels)
     for i in range(levels):
-        x = 1
-        y = 1
-        most_x = 1
-        most_y = 1
-        for d in range(8):
-            if temporal[i, d] > 1 and not chip.loops_allowed[i, d]:
-                return LOOP * 256 + i * 16 + d
-            if spatial_x[i, d] > 1:
-                x *= spatial_x[i, d]
-                most_x = max(most_x, spatial_x[i, d])
-                if not chip.unroll_x[i, d]:
-                    return UNROLL_X * 256 + i * 16 + d
-            if spatial_y[i, d] > 1:
-                y *= spatial_y[i, d]
-                most_y = max(most_y, spatial_y[i, d])
-                if not chip.unroll_y[i, d]:
-                    return UNROLL_Y * 256 + i * 16 + d
-        if x > chip.fanout_x[i]:
-            return FANOUT_X * 256 + i * 16
-        if y > chip.fanout_y[i]:
-            return FANOUT_Y * 256 + i * 16
-        if chip.hardwired_x[i] >= 0 and most_x != chip.fanout_x[i]:
-            return HARDWIRED_X * 256 + i * 16 + chip.hardwired_x[i]
-        if chip.hardwired_y[i] >= 0 and most_y != chip.fanout_y[i]:
-            return HARDWIRED_Y * 256 + i * 16 + chip.hardwired_y[i]
-    lay_out(chip, layer, temporal, spatial_x, spatial_y, order, work)
-    for d in range(8):
-        if work.extent[0, d] < layer[d]:
-            return UNCOVERED * 256 + d
+        words(layer, work, i)
     for i in range(levels):
-        for d in range(8):
-            if chip.whole[i, d] and work.extent[i, d] < layer[d]:
-                return WHOLE * 256 + i * 16 + d
-        for t in range(3):
-            if chip.keeps[i, t] and occupied_bits(chip, work, i, t) > chip.capacity_bits[i, t]:
-                return CAPACITY * 256 + i * 16 + t
-    if transfers(chip, work) > chip.program_entries:
+        if chip.one_partition[i]:
+            if occupied_bits(chip, work, i, -1) > chip.capacity_bits[i, 0]:
+                return CAPACITY * 256 + i * 16
+        else:
+            for t in range(3):
+                if chip.keeps[i, t] and occupied_bits(chip, work, i, t) > chip.capacity_bits[i, t]:
+                    return CAPACITY * 256 + i * 16 + t
+    if chip.program_level >= 0 and transfers(chip, work) > chip.program_entries:
         return PROGRAM * 256 + chip.program_level * 16
     return OK
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", inline="always")
+def _lay_out(
+    chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, work: Any
+) -> bool:
+    """Sets `extent`, `spatial`, `split`, `parts`, `copies`, `instances` and `ragged`.
+
+    Returns:
+        Whether the factors keep all rules but those about whole dimensions, storage and programs.
+    """
+    levels = chip.levels
+    split, extent = work.spatial, work.extent
+    most_steps, most_x, most_y = chip.most_steps, chip.most_x, chip.most_y
+    n = g = k = c = p = q = r = s = 1
+    for d in range(8):
+        extent[levels, d] = 1
+    largest = 0
+    over = 0
+    fits = True
+    for outward in range(levels):
+        i = levels - 1 - outward
+        for d in range(8):
+            x, y = spatial_x[i, d], spatial_y[i, d]
+            split[i, d] = x * y
+            over |= most_steps[i, d] - temporal[i, d] | most_x[i, d] - x | most_y[i, d] - y
+        n *= split[i, N] * temporal[i, N]
+        g *= split[i, G] * temporal[i, G]
+        k *= split[i, K] * temporal[i, K]
+        c *= split[i, C] * temporal[i, C]
+        p *= split[i, P] * temporal[i, P]
+        q *= split[i, Q] * temporal[i, Q]
+        r *= split[i, R] * temporal[i, R]
+        s *= split[i, S] * temporal[i, S]
+        extent[i, N], extent[i, G], extent[i, K], extent[i, C] = n, g, k, c
+        extent[i, P], extent[i, Q], extent[i, R], extent[i, S] = p, q, r, s
+        largest |= n | g | k | c | p | q | r | s
+        work.split[i] = 1
+        if chip.spreads[i]:
+            fits &= _spread(chip, layer, spatial_x, work, i)
+    work.instances[0] = 1.0
+    for i in range(levels):
+        work.instances[i + 1] = work.instances[i] * work.split[i]
+    missing = (n - layer[N]) | (g - layer[G]) | (k - layer[K]) | (c - layer[C])
+    missing |= (p - layer[P]) | (q - layer[Q]) | (r - layer[R]) | (s - layer[S])
+    excess = (n ^ layer[N]) | (g ^ layer[G]) | (k ^ layer[K]) | (c ^ layer[C])
+    excess |= (p ^ layer[P]) | (q ^ layer[Q]) | (r ^ layer[R]) | (s ^ layer[S])
+    work.ragged = excess
+    return fits & (over >= 0) & (missing >= 0) & (largest < LARGEST_EXTENT)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _spread(chip: Any, layer: Ints, x: Ints, work: Any, level: int) -> bool:
+    """Sets `split`, `parts` and `copies` of a level with a fan-out; whether it keeps the rules."""
+    split = work.spatial
+    n, g, k, c = split[level, N], split[level, G], split[level, K], split[level, C]
+    p, q, r, s = split[level, P], split[level, Q], split[level, R], split[level, S]
+    along_x = 1
+    for d in range(8):
+        along_x *= x[level, d]
+    many = n * g * k * c * (p * q * r * s)
+    along_y = many // along_x
+    work.split[level] = many
+    outputs = n * g * k * p * q
+    work.parts[level] = outputs
+    inputs = float(n * g * c * (p * q * r * s))
+    if (p > 1 and r > 1) or (q > 1 and s > 1):
+        inputs *= distinct(layer, work, level, 0) * distinct(layer, work, level, 1)
+    copies = work.copies
+    copies[level, WEIGHTS] = g * k * c * r * s if chip.multicast[level] else many
+    copies[level, INPUTS] = inputs if chip.multicast[level] else many
+    copies[level, OUTPUTS] = outputs if chip.reduces[level] else many
+    hard_x, hard_y = chip.hardwired_x[level], chip.hardwired_y[level]
+    fanout_x, fanout_y = chip.fanout_x[level], chip.fanout_y[level]
+    return (
+        (along_x <= fanout_x)
+        & (along_y <= fanout_y)
+        & ((hard_x < 0) | (along_x == fanout_x))
+        & ((hard_y < 0) | (along_y == fanout_y))
+    )
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _list_loops(temporal: Ints, order: Ints, work: Any, levels: int) -> None:
+    """Sets what `WORK` says of loops, without a branch that depends on the mapping."""
+    loop_dim, steps, mover, reach = work.loop_dim, work.steps, work.mover, work.reach
+    so_far = 1.0
+    weights = inputs = outputs = any_tensor = 0
+    steps[0] = 1.0
+    for i in range(levels):
+        for r in range(8):
+            d = order[i, r] & 7
+            many = temporal[i, d]
+            loop = i * 8 + r + 1
+            so_far *= many
+            steps[loop] = so_far
+            loop_dim[loop] = d
+            moves = many > 1
+            any_tensor = loop if moves else any_tensor
+            weights = loop if moves & (INDEXED[WEIGHTS] >> d & 1) else weights
+            inputs = loop if moves & (INDEXED[INPUTS] >> d & 1) else inputs
+            outputs = loop if moves & (INDEXED[OUTPUTS] >> d & 1) else outputs
+        work.loops[i] = 8 * (i + 1)
+        work.innermost[i] = any_tensor
+        mover[i, WEIGHTS], mover[i, INPUTS], mover[i, OUTPUTS] = weights, inputs, outputs
+        reach[i, WEIGHTS] = steps[weights]
+        reach[i, INPUTS] = steps[inputs]
+        reach[i, OUTPUTS] = steps[outputs]
+
+
+@njit(cache=True, error_model="numpy")
+def _spans_whole(chip: Any, layer: Ints, work: Any) -> bool:
+    """Whether each tile spans those dimensions that its level must hold whole."""
+    for i in range(chip.levels):
+        for d in range(8):
+            if chip.whole[i, d] and work.extent[i, d] < layer[d]:
+                return False
+    return True
+
+
+@njit(cache=True, error_model="numpy")
+def _broken_rule(
+    chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, work: Any
+) -> int:
+    """The first rule about factors that the mapping breaks."""
+    for i in range(chip.levels - 1, -1, -1):
+        x = 1.0
+        y = 1.0
+        for d in range(8):
+            x *= spatial_x[i, d]
+            y *= spatial_y[i, d]
+            span = 1.0
+            for j in range(i, chip.levels):
+                span *= float(temporal[j, d]) * spatial_x[j, d] * spatial_y[j, d]
+            if span >= LARGEST_EXTENT:
+                return TOO_LARGE * 256 + i * 16 + d
+            if temporal[i, d] > chip.most_steps[i, d]:
+                return LOOP * 256 + i * 16 + d
+            if spatial_x[i, d] > 1 and chip.most_x[i, d] == 1:
+                return UNROLL_X * 256 + i * 16 + d
+            if spatial_y[i, d] > 1 and chip.most_y[i, d] == 1:
+                return UNROLL_Y * 256 + i * 16 + d
+        if x > chip.fanout_x[i]:
+            return FANOUT_X * 256 + i * 16
+        if y > chip.fanout_y[i]:
+            return FANOUT_Y * 256 + i * 16
+        if chip.hardwired_x[i] >= 0 and x != chip.fanout_x[i]:
+            return HARDWIRED_X * 256 + i * 16 + chip.hardwired_x[i]
+        if chip.hardwired_y[i] >= 0 and y != chip.fanout_y[i]:
+            return HARDWIRED_Y * 256 + i * 16 + chip.hardwired_y[i]
+    for d in range(8):
+        if work.extent[0, d] < layer[d]:
+            return UNCOVERED * 256 + d
+    for i in range(chip.levels):
+        for d in range(8):
+            if chip.whole[i, d] and work.extent[i, d] < layer[d]:
+                return WHOLE * 256 + i * 16 + d
+    return OK
+
+
+@njit(cache=True, error_model="numpy")
 def shortfall(
     chip: Any,
     layer: Ints,
@@ -98,6 +260,8 @@ def shortfall(
         return float(layer[item]), float(work.extent[level, item])
     if rule == LOOP:
         return float(temporal[level, item]), 1.0
+    if rule == TOO_LARGE:
+        return inf, float(LARGEST_EXTENT)
     if rule == UNROLL_X:
         return float(spatial_x[level, item]), 1.0
     if rule == UNROLL_Y:
@@ -115,45 +279,48 @@ def shortfall(
     return float(y), float(chip.fanout_y[level])
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def occupied_bits(chip: Any, work: Any, level: int, tensor: int) -> float:
-    """Bits that unclipped tiles occupy in the partition of `tensor` at `level`."""
-    bits = 0.0
+    """Bits that unclipped tiles occupy in the partition of `tensor` at `level` (-1: in all)."""
+    tile, bits, keeps, partition = work.tile, chip.word_bits, chip.keeps, chip.partition
+    found = 0.0
     for t in range(3):
-        if chip.keeps[level, t] and chip.partition[level, t] == chip.partition[level, tensor]:
-            kind = PARTIAL if t == OUTPUTS and unfinished(chip, work, level) else t
-            bits += work.tile[level, t] * chip.word_bits[level, kind]
-    return bits
+        if keeps[level, t] and (tensor < 0 or partition[level, t] == partition[level, tensor]):
+            kind = t
+            if t == OUTPUTS and chip.wide_sums[level] and unfinished(chip, work, level):
+                kind = PARTIAL
+            found += tile[level, t] * bits[level, kind]
+    return found
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def unfinished(chip: Any, work: Any, level: int) -> bool:
-    """Whether `level` ever holds a sum to which products are still to be added."""
+    """Whether `level` ever holds a sum to which products are still to be added.
+
+    It does if its outputs are updated more than once, or if instances of it hold copies that are
+    added further out.
+    """
+    for i in range(level):
+        if work.split[i] > 1 and work.split[i] > work.parts[i]:
+            return True
     inner = level + 1
     while inner < chip.levels and not chip.keeps[inner, OUTPUTS]:
         inner += 1
-    end = work.loops[inner - 1]
+    updates = work.steps[8 * inner]
     if inner < chip.levels:
-        end = innermost(work, OUTPUTS, end) + 1
-    for k in range(end):
-        if not INDEXES[OUTPUTS, work.loop_dim[k]]:
-            return True
+        updates = work.tile[inner, OUTPUTS] * work.reach[inner - 1, OUTPUTS]
     for i in range(inner):
-        if i < level or not chip.reduces[i]:
-            for d in range(8):
-                if work.spatial[i, d] > 1 and not INDEXES[OUTPUTS, d]:
-                    return True
-    return False
+        if work.split[i] > 1:
+            updates *= work.parts[i] if i < level else work.copies[i, OUTPUTS]
+    return updates > work.tile[0, OUTPUTS]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def transfers(chip: Any, work: Any) -> float:
     """Tile transfers that the program spells out: for each tensor, how often the loops of
     `program_level` and those outside it ask for another tile. 0 without a program.
     """
     if chip.program_level < 0:
         return 0.0
-    found = 0.0
-    for t in range(3):
-        found += work.steps[innermost(work, t, work.loops[chip.program_level]) + 1]
-    return found
+    level = chip.program_level
+    return work.reach[level, WEIGHTS] + work.reach[level, INPUTS] + work.reach[level, OUTPUTS]

@@ -8,7 +8,6 @@ from typing import Any
 from numba import njit
 
 from accel_dse.simulators.loop_records import (
-    INDEXES,
     INPUTS,
     OUTPUTS,
     WEIGHTS,
@@ -24,72 +23,34 @@ from accel_dse.simulators.loop_records import (
 )
 
 
-@njit(cache=True)
-def lay_out(
-    chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, order: Ints, work: Any
-) -> None:
-    """Sets `extent`, `spatial`, `ragged`, `tile` and the list of loops, outermost first."""
-    levels = chip.levels
-    for d in range(8):
-        work.extent[levels, d] = 1
-    for i in range(levels - 1, -1, -1):
-        for d in range(8):
-            work.spatial[i, d] = spatial_x[i, d] * spatial_y[i, d]
-            work.extent[i, d] = work.extent[i + 1, d] * work.spatial[i, d] * temporal[i, d]
-        work.tile[i, WEIGHTS] = words(layer, work, i, WEIGHTS)
-        work.tile[i, INPUTS] = words(layer, work, i, INPUTS)
-        work.tile[i, OUTPUTS] = words(layer, work, i, OUTPUTS)
-    work.ragged = 0
-    for d in range(8):
-        if work.extent[0, d] != layer[d]:
-            work.ragged = 1
-    k = 0
-    steps = 1.0
-    work.steps[0] = 1.0
-    for i in range(levels):
-        for r in range(8):
-            d = order[i, r]
-            n = temporal[i, d]
-            if n > 1:
-                steps *= n
-                work.loop_dim[k] = d
-                work.loop_level[k] = i
-                k += 1
-                work.steps[k] = steps
-        work.loops[i] = k
-
-
-@njit(cache=True)
-def words(layer: Ints, work: Any, level: int, tensor: int) -> float:
-    """Words that the unclipped tile of `level` has of `tensor`."""
+@njit(cache=True, error_model="numpy")
+def words(layer: Ints, work: Any, level: int) -> None:
+    """Sets the words that the unclipped tile of `level` has of each tensor."""
     e = work.extent
-    if tensor == WEIGHTS:
-        return float(e[level, G]) * e[level, K] * e[level, C] * e[level, R] * e[level, S]
-    if tensor == OUTPUTS:
-        return float(e[level, N]) * e[level, G] * e[level, K] * e[level, P] * e[level, Q]
     rows = layer[8] * (e[level, P] - 1) + layer[10] * (e[level, R] - 1) + 1
     columns = layer[9] * (e[level, Q] - 1) + layer[11] * (e[level, S] - 1) + 1
-    return float(e[level, N]) * e[level, G] * e[level, C] * rows * columns
+    n, g, k, c = float(e[level, N]), float(e[level, G]), float(e[level, K]), float(e[level, C])
+    p, q, r, s = float(e[level, P]), float(e[level, Q]), float(e[level, R]), float(e[level, S])
+    work.tile[level, WEIGHTS] = g * k * c * r * s
+    work.tile[level, INPUTS] = n * g * c * rows * columns
+    work.tile[level, OUTPUTS] = n * g * k * p * q
 
 
-@njit(cache=True)
-def innermost(work: Any, tensor: int, end: int) -> int:
-    """The innermost of the outer `end` loops that steps through other words of `tensor`, or -1."""
-    k = end - 1
-    while k >= 0 and not INDEXES[tensor, work.loop_dim[k]]:
-        k -= 1
-    return k
-
-
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def step(layer: Ints, work: Any, loop: int) -> int:
     """Rows or columns of the input by which one step of `loop` moves the window."""
     d = work.loop_dim[loop]
-    level = work.loop_level[loop]
+    level = level_of(loop)
     return layer[4 + d] * work.extent[level + 1, d] * work.spatial[level, d]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def level_of(loop: int) -> int:
+    """The level that `loop` belongs to; loops are numbered from 1, eight at each level."""
+    return (loop - 1) // 8
+
+
+@njit(cache=True, error_model="numpy")
 def distinct(layer: Ints, work: Any, level: int, axis: int) -> float:
     """Share of distinct windows among instances that split P and R (axis 0) or Q and S (1).
 
@@ -110,79 +71,110 @@ def distinct(layer: Ints, work: Any, level: int, axis: int) -> float:
     return (p * r - same) / (p * r)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def tiles(
     layer: Ints, temporal: Ints, work: Any, d: int, level: int, counted: int, first_only: int
-) -> tuple[float, float, int]:
-    """How many tiles of `level` there are along `d`: `(whole, ragged, extent of a ragged one)`.
+) -> float:
+    """How many tiles of `level` are visited along `d`, clipped ones included.
 
     Loops of levels outside `counted` count each step, the others only their first. Levels in the
     bit mask `first_only` count only the first instance that splits `d` (which has the largest
     tile), the others each.
     """
+    extent, spatial = work.extent, work.spatial
+    if layer[d] == extent[0, d]:
+        whole = 1.0
+        for i in range(level):
+            if i < counted:
+                whole *= temporal[i, d]
+            if not first_only >> i & 1:
+                whole *= spatial[i, d]
+        return whole
     whole = 0.0
-    ragged = 1.0
     left = layer[d]
-    if left == work.extent[0, d]:
-        whole, ragged, left = 1.0, 0.0, 0
     for i in range(level):
-        tile = work.extent[i + 1, d]
-        split = work.spatial[i, d]
-        if left > 0:
-            groups = left // (tile * split)
-            left -= groups * tile * split
-            if i >= counted and groups > 0:
+        tile = extent[i + 1, d]
+        group = tile * spatial[i, d]
+        alone = first_only >> i & 1
+        each = 1 if alone else spatial[i, d]
+        whole *= each * temporal[i, d] if i < counted else each
+        if left >= group:
+            groups = left // group
+            left -= groups * group
+            if i >= counted:
                 groups = 1
                 left = 0
-            if first_only >> i & 1:
-                more = groups
-                if left >= tile:
-                    more += 1
-                    left = 0
-            else:
-                more = groups * split + left // tile
-                left %= tile
-            added = ragged * more
-            if left == 0:
-                ragged = 0.0
-        else:
-            added = 0.0
-        if i < counted:
-            whole *= temporal[i, d]
-        if not first_only >> i & 1:
-            whole *= split
-        whole += added
-    return whole, ragged, left
+            whole += groups * each
+        if left >= tile:
+            more = left // tile
+            left -= more * tile
+            if alone:
+                more = 1
+                left = 0
+            whole += more
+    return whole + (left > 0)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def own_extents(layer: Ints, work: Any, levels: int) -> None:
+    """Sets `own[i]`: what the first instance of level `i` covers of each dimension in all. The
+    first instance gets the first tile of each group that instances share, so no other has more.
+    """
+    for d in range(8):
+        covered = layer[d]
+        work.own[0, d] = covered
+        for i in range(levels):
+            split = work.spatial[i, d]
+            if split > 1:
+                tile = work.extent[i + 1, d]
+                groups = covered // (tile * split)
+                covered = groups * tile + min(tile, covered - groups * tile * split)
+            work.own[i + 1, d] = covered
+
+
+@njit(cache=True, error_model="numpy")
 def windows(
-    layer: Ints, temporal: Ints, work: Any, axis: int, inner: int, first_only: int, sliding: int
+    layer: Ints, temporal: Ints, work: Any, axis: int, inner: int, outer: int, sliding: int
 ) -> float:
-    """Rows (axis 0) or columns (1) fetched over all tiles of `inner`, clipped at the edge."""
+    """Rows (axis 0) or columns (1) of inputs over all tiles of `inner`, clipped at the edge.
+
+    Args:
+        axis: 0 for P and R, 1 for Q and S.
+        inner: the level whose tiles are fetched.
+        outer: only tiles under the first instance of this level count.
+        sliding: the loop whose steps fetch only what the tile before did not have, or -1.
+    """
     stride = layer[8 + axis]
     dilation = layer[10 + axis]
     p = P + axis
     r = R + axis
-    whole_p, ragged_p, left_p = tiles(layer, temporal, work, p, inner, inner, first_only)
-    whole_r, ragged_r, left_r = tiles(layer, temporal, work, r, inner, inner, first_only)
-    n_p = whole_p + ragged_p
-    n_r = whole_r + ragged_r
-    sum_p = whole_p * work.extent[inner, p] + ragged_p * left_p
-    sum_r = whole_r * work.extent[inner, r] + ragged_r * left_r
-    found = stride * sum_p * n_r + dilation * sum_r * n_p + (1 - stride - dilation) * n_p * n_r
-    if sliding < 0 or (work.loop_dim[sliding] != p and work.loop_dim[sliding] != r):
-        return found
-    level = work.loop_level[sliding]
+    if work.extent[0, p] == 1 and work.extent[0, r] == 1:
+        return 1.0
+    tile_p = work.extent[inner, p]
+    tile_r = work.extent[inner, r]
+    whole_p = work.own[outer, p] // tile_p
+    whole_r = work.own[outer, r] // tile_r
+    left_p = work.own[outer, p] - whole_p * tile_p
+    left_r = work.own[outer, r] - whole_r * tile_r
+    n_p = float(whole_p + (left_p > 0))
+    n_r = float(whole_r + (left_r > 0))
+    rows = stride * work.own[outer, p] * n_r + dilation * work.own[outer, r] * n_p
+    rows += (1 - stride - dilation) * n_p * n_r
+    if sliding == 0:
+        return rows
+    d = work.loop_dim[sliding]
     move = step(layer, work, sliding)
-    if work.loop_dim[sliding] == p:
-        whole, ragged, _ = tiles(layer, temporal, work, p, inner, level, first_only)
-        reach = stride * (work.extent[inner, p] - 1) + 1 - move
-        kept = whole_r * max(0, reach + dilation * (work.extent[inner, r] - 1))
-        kept += ragged_r * max(0, reach + dilation * (left_r - 1))
-        return found - kept * (n_p - whole - ragged)
-    whole, ragged, _ = tiles(layer, temporal, work, r, inner, level, first_only)
-    reach = dilation * (work.extent[inner, r] - 1) + 1 - move
-    kept = whole_p * max(0, reach + stride * (work.extent[inner, p] - 1))
-    kept += ragged_p * max(0, reach + stride * (left_p - 1))
-    return found - kept * (n_r - whole - ragged)
+    starts = tiles(layer, temporal, work, d, inner, level_of(sliding), (1 << outer) - 1)
+    if d == p:
+        reach = stride * (tile_p - 1) + 1 - move
+        kept = whole_r * float(max(0, reach + dilation * (tile_r - 1)))
+        if left_r > 0:
+            kept += max(0, reach + dilation * (left_r - 1))
+        return rows - kept * (n_p - starts)
+    if d == r:
+        reach = dilation * (tile_r - 1) + 1 - move
+        kept = whole_p * float(max(0, reach + stride * (tile_p - 1)))
+        if left_p > 0:
+            kept += max(0, reach + stride * (left_p - 1))
+        return rows - kept * (n_r - starts)
+    return rows

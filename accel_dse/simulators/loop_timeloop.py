@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from accel_dse.simulators.loop_counts import copies, fetched
+from accel_dse.simulators.loop_counts import fetched
 from accel_dse.simulators.loop_records import INPUTS, OUTPUTS, C, G, Ints, K, N, P, Q, R, S
 from accel_dse.simulators.loop_tiles import step
 
@@ -40,7 +40,7 @@ class Conventions:
     fills_first: bool = False
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def fill_first(chip: Any, work: Any) -> None:
     """Adds the fills of sums not begun to what `count` found.
 
@@ -57,7 +57,7 @@ def fill_first(chip: Any, work: Any) -> None:
             outermost = False
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def pass_on(
     chip: Any, layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any
 ) -> None:
@@ -81,7 +81,7 @@ def pass_on(
         inner = outer + 1
         while inner < levels and not chip.keeps[inner, INPUTS]:
             inner += 1
-        words = work.steps[work.loops[inner - 1]]
+        words = work.steps[8 * inner]
         if inner < levels:
             words = fetched(layer, work, INPUTS, inner)
         passed = 0.0
@@ -93,7 +93,7 @@ def pass_on(
             if i + 1 < levels:
                 sent, taken, linked = _sent(chip, layer, spatial_x, spatial_y, along, work, i)
             if linked == 0:
-                words *= copies(chip, layer, work, INPUTS, i)
+                words *= work.copies[i, INPUTS]
             elif i + 1 == inner:
                 words = sent
                 passed = linked / work.instances[inner]
@@ -101,12 +101,11 @@ def pass_on(
             else:
                 words *= split * sent / taken
         work.reads[outer, INPUTS] = np.round(words + passed_inside)
-        work.total_reads[outer, INPUTS] = work.reads[outer, INPUTS] * work.instances[outer]
         passed_inside = passed
         outer = inner
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _sent(
     chip: Any, layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any, level: int
 ) -> tuple[float, float, float]:
@@ -118,32 +117,34 @@ def _sent(
     tile = work.tile[level + 1, INPUTS]
     words = fetched(layer, work, INPUTS, level + 1)
     many = int(work.instances[level + 1] / work.instances[level])
-    distinct = copies(chip, layer, work, INPUTS, level)
+    distinct = work.copies[level, INPUTS]
     sent, taken, passed = words * distinct, words * many, 0.0
-    last = work.loops[level] - 1
-    if last < 0 or work.loop_dim[last] < P:
+    last = work.innermost[level]
+    if last == 0 or work.loop_dim[last] < P:
         return sent, taken, passed
     places = _places(layer, spatial_x, spatial_y, along, work, level, many)
     axis = (work.loop_dim[last] - P) % 2
     overlap = _overlap(layer, work, level + 1, axis, step(layer, work, last))
     inside = np.zeros(2, dtype=np.int64)
     move = np.zeros(2, dtype=np.int64)
-    for k in range(last, -1, -1):
+    for k in range(last, 0, -1):
         d = work.loop_dim[k]
+        if work.steps[k] == work.steps[k - 1]:
+            continue
         if d in (N, G, C):
             break
         move[:] = -inside
         if d != K:
             move[(d - P) % 2] += step(layer, work, k)
             inside[(d - P) % 2] += step(layer, work, k)
-        times = work.steps[k + 1] - work.steps[k]
+        times = work.steps[k] - work.steps[k - 1]
         part = tile
         if overlap > 0:
             slides = k < last and move[axis] == step(layer, work, last) and move[1 - axis] == 0
             if not slides:
                 continue
             part = tile * (1 - overlap)
-            times *= work.steps[last + 1] / work.steps[last]
+            times *= work.steps[last] / work.steps[last - 1]
         served, needed = _served(chip, places, move, level, many)
         if needed < distinct:
             sent -= times * part * (distinct - needed)
@@ -152,7 +153,7 @@ def _sent(
     return sent, taken, passed
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _overlap(layer: Ints, work: Any, level: int, axis: int, move: int) -> float:
     """Share of a tile's rows (axis 0) or columns (1) that is left after it has moved."""
     rows = (
@@ -163,7 +164,7 @@ def _overlap(layer: Ints, work: Any, level: int, axis: int, move: int) -> float:
     return max(0, rows - move) / rows
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _places(
     layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any, level: int, many: int
 ) -> Ints:
@@ -186,7 +187,7 @@ def _places(
     return places
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _served(chip: Any, places: Ints, move: Ints, level: int, many: int) -> tuple[int, int]:
     """How many instances find their next tile at a neighbor, and how many different tiles the
     others need.

@@ -80,6 +80,7 @@ def spatial_options(
                 if count == 0:
                     return 0
             continue
+        must_split = _must_split(chip, unroll_x, unroll_y, axis)
         found = 0
         for parent in range(count):
             for d in range(8):
@@ -116,9 +117,13 @@ def spatial_options(
                         two = min(fan // one, left[second])
                         two = ceil_div(left[second], ceil_div(left[second], two))
                     total, sent = 1.0, 0.0
+                    stuck = False
                     for d in range(8):
                         factor = one if d == first else (two if d == second else 1)
                         total *= ceil_div(left[d], factor)
+                        stuck = stuck or (must_split[d] and factor < left[d])
+                    if stuck:
+                        continue
                     for tensor in range(3):
                         distinct = bits[tensor]
                         for d in range(8):
@@ -189,6 +194,22 @@ def _may_split(unroll: Any, whole: Any) -> Any:
                 allowed[level, d] = False
             inside = inside or whole[level, d] != 0
     return allowed
+
+
+@nb.njit(cache=True)
+def _must_split(chip: Any, unroll_x: Any, unroll_y: Any, axis: int) -> Any:
+    """Dimensions that no loop may step through and no axis outside `axis` may split, `(8,)`."""
+    must = np.ones(8, dtype=np.bool_)
+    for d in range(8):
+        for level in range(chip.levels):
+            if chip.loops_allowed[level, d]:
+                must[d] = False
+        for outer in range(axis):
+            level, along_x = outer // 2, outer % 2 == 0
+            allowed = unroll_x[level, d] if along_x else unroll_y[level, d]
+            if allowed and (chip.fanout_x[level] if along_x else chip.fanout_y[level]) > 1:
+                must[d] = False
+    return must
 
 
 @nb.njit(cache=True)

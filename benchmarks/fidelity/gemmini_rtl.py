@@ -263,7 +263,9 @@ def calibrate(program: Program, measured: Floats, rows: NDArray[np.bool_]) -> Co
     return Constants(*(float(np.exp(x)) for x in found.x))
 
 
-def figures(predicted: Floats, measured: Floats) -> dict[str, float]:
+def figures(predicted: Floats, measured: Floats) -> dict[str, float | None]:
+    if len(measured) < 2:
+        return {"spearman": None, "median_abs_pct_error": None}
     return {
         "spearman": float(spearmanr(predicted, measured).statistic),
         "median_abs_pct_error": float(100 * np.median(np.abs(predicted / measured - 1))),
@@ -271,7 +273,7 @@ def figures(predicted: Floats, measured: Floats) -> dict[str, float]:
 
 
 def compare(rows: Sequence[Mapping[str, str]], *, again: bool) -> dict[str, Any]:
-    """All figures: of the engine on held-out rows at the top."""
+    """All figures; those at the top are the engine's on held-out rows."""
     measured = np.array([float(row[MEASURED]) for row in rows])
     layers = [read_layer(row) for row in rows]
     written = read_mappings([row["mapping.mapping"] for row in rows])
@@ -288,8 +290,9 @@ def compare(rows: Sequence[Mapping[str, str]], *, again: bool) -> dict[str, Any]
     }
     held_out = {name: figures(cycles[~seen], measured[~seen]) for name, cycles in predicted.items()}
     return {
-        "rows": int((~seen).sum()),
+        "rows": len(rows),
         **held_out["cycle_level"],
+        "held_out_rows": int((~seen).sum()),
         "held_out": held_out,
         "calibration_rows": int(seen.sum()),
         "calibration": {n: figures(c[seen], measured[seen]) for n, c in predicted.items()},
@@ -307,13 +310,10 @@ def main() -> None:
     if options.json:
         print(json.dumps(found))
         return
-    for half, count in (("calibration", found["calibration_rows"]), ("held_out", found["rows"])):
-        print(f"{half} half, {count} rows")
+    for half in ("calibration", "held_out"):
+        print(f"{half} half, {found[half + '_rows']} rows")
         for name, row in found[half].items():
-            print(
-                f"  {name:18s} spearman {row['spearman']:.3f}   "
-                f"median error {row['median_abs_pct_error']:5.1f} %"
-            )
+            print(f"  {name:18s} " + "   ".join(f"{k} {v:.4g}" for k, v in row.items() if v))
     print("constants: " + ", ".join(f"{n} {v:.3g}" for n, v in found["constants"].items()))
 
 

@@ -22,10 +22,10 @@ def blocks(page: str, language: str) -> list[str]:
 def test_the_search_of_the_python_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     script = tmp_path / "search.py"
-    script.write_text(blocks("docs/python.md", "python")[0].replace("run(200,", "run(20,"))
+    script.write_text(blocks("docs/python.md", "python")[0].replace("run(200,", "run(100,"))
     found = runpy.run_path(str(script))
     assert found["problem"].accepts(found["best"])
-    assert len(found["trials"]) == 20
+    assert len(found["trials"]) == 100
 
 
 def test_the_simulator_of_the_readme_measures():

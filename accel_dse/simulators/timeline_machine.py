@@ -99,15 +99,17 @@ def begin(machine: Any, layer: Ints, plan: Any, state: Any) -> None:
     """Resets the state and loads the first tiles."""
     state.lanes = CHANNEL + 3 * machine.levels
     state.tallies = state.lanes + 2 * machine.levels
-    state.clock[: plan.clocks] = 0
-    state.tally[: state.tallies] = 0
+    for c in range(plan.clocks):
+        state.clock[c] = 0
+    for i in range(state.tallies):
+        state.tally[i] = 0
     state.mask[0] = plan.ragged
     state.fresh[0] = True
     state.final[0] = True
     advance(machine, plan, state, moved(machine, layer, plan, START, plan.ragged), True, True)
-    waits = state.tally[ISSUE : state.lanes]
-    state.tally[START_UP] = waits.sum()
-    waits[:] = 0
+    for cause in range(ISSUE, state.lanes):
+        state.tally[START_UP] += state.tally[cause]
+        state.tally[cause] = 0
 
 
 @compiled

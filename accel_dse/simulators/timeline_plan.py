@@ -153,7 +153,7 @@ PLAN = np.dtype(
 
 
 def compiled(kernel: Kernel) -> Kernel:
-    """Compiles `kernel`. NumPy's division has no checks for zero, which nothing here divides by."""
+    """Compiles `kernel`, without checks for division by zero: nothing here does that."""
     return cast(Kernel, njit(cache=True, nogil=True, error_model="numpy")(kernel))
 
 

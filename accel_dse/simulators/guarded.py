@@ -29,8 +29,9 @@ LONGEST_LINE = 1024 * 1024
 LOOK_S = 0.1
 """How long to read what a program says unasked, before that counts as saying too much."""
 
-LATE_S = 2.0
-"""How long after the guard should have acted to wait for it."""
+LATE_S = 30.0
+"""How long after the guard should have acted to wait for it: on an overloaded machine it may not
+get to run for seconds, and who gives up on a guard gives up on all that it would have ended."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ FAILED = {
     "wrong_unit": "answered metric 'energy_pj', expected 'energy_mj': another unit",
     "extra": "answered metric 'moonlight_lux'",
     "no_reason": "answered infeasible without a reason",
-    "leak": "MemoryError",
+    "leak": ("MemoryError", "used more than 150 MiB of memory"),  # whoever notices first
     "leak_in_children": "used more than 150 MiB of memory",
     "daemon_crash": "killed by SIGSEGV",
     "error": "no licence",
@@ -118,7 +118,7 @@ def bench(tmp_path, monkeypatch):
     for simulator in bench.made:
         simulator.close()
     if sys.platform == "linux":
-        assert bench.clean_within(30), (bench.processes(), list(temporary.iterdir()))
+        assert bench.clean_within(60), (bench.processes(), list(temporary.iterdir()))
 
 
 def one(simulator, **design):
@@ -136,18 +136,19 @@ def test_every_fault_has_a_test():
 @pytest.mark.parametrize("name", sorted(FAILED))
 def test_a_failure_is_told_for_what_it_was(bench, name):
     outcomes = fault(bench.make(memory_mib=150), name)
-    assert FAILED[name] in str(outcomes.failures[0])
+    told = [FAILED[name]] if isinstance(FAILED[name], str) else FAILED[name]
+    assert any(text in str(outcomes.failures[0]) for text in told)
     assert not isinstance(outcomes.failures[0], SimulatorTimeoutError)
     assert outcomes.metrics.row(0) == {}
 
 
 @pytest.mark.parametrize("name", sorted(LATE))
-def test_a_design_that_takes_too_long_is_timed_out(bench, name):
-    began = time.monotonic()
-    outcomes = fault(bench.make(timeout_s=0.2, retries=5), name)
+def test_a_design_that_takes_too_long_is_timed_out_and_not_tried_again(bench, name, tmp_path):
+    folder = tmp_path / "runs"
+    outcomes = fault(bench.make(timeout_s=0.5, retries=5, directory=str(folder)), name)
     assert isinstance(outcomes.failures[0], SimulatorTimeoutError)
-    assert str(outcomes.failures[0]).startswith("no answer within 0.2 s")
-    assert time.monotonic() - began < 5
+    assert str(outcomes.failures[0]).startswith("no answer within 0.5 s")
+    assert len(list(folder.iterdir())) == 1
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERED))
@@ -556,6 +557,6 @@ def test_nothing_outlives_a_killed_study(bench, template, number):
     while len(bench.processes()) < 6:
         time.sleep(0.02)
     study.send_signal(number)
-    study.wait(timeout=10)
+    study.wait(timeout=120)  # it waits for its guards, however busy the machine is
     study.stdout.close()
-    assert bench.clean_within(30)
+    assert bench.clean_within(60)

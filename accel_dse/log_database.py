@@ -1,17 +1,21 @@
 """Where a trial log keeps its rows: tables, connections, and what a database's complaints mean."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from accel_dse.errors import LogError
 
-SCHEMA_VERSION = 1
-"""Of the tables below. A change needs a migration, and a log of the old form among the tests."""
+SCHEMA_VERSION = 2
+"""Of the tables below. A change needs a migration, and a log of the old form among the tests.
+
+2: a trial has a source.
+"""
 
 APPLICATION_ID = 0x41445345
 """Marks an SQLite file as ours ("ADSE"), so that another program's is never written to."""
@@ -73,6 +77,7 @@ TRIAL = sa.Table(
     sa.Column("ended", sa.Double, nullable=False),
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False, server_default=""),
 )
 
 
@@ -117,6 +122,8 @@ def connect(place: str, *, write: bool) -> sa.Connection:
             if write:
                 TABLES.create_all(connection)
             _check_version(connection, shown(place))
+            if write:
+                _migrate(connection)
     except BaseException:
         connection.close()
         raise
@@ -220,6 +227,22 @@ def _check_version(connection: sa.Connection, place: str) -> None:
     version = connection.execute(sa.select(sa.func.max(STUDY.c.schema_version))).scalar()
     if version is not None and version > SCHEMA_VERSION:
         raise _too_new(place, version)
+
+
+def trial_columns(connection: sa.Connection, names: Sequence[str]) -> list[sa.ColumnElement[Any]]:
+    """The columns of trials, in this order; "" for those that a log of an older form lacks."""
+    present = {column["name"] for column in sa.inspect(connection).get_columns(TRIAL.name)}
+    return [TRIAL.c[name] if name in present else sa.literal("") for name in names]
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """Brings the tables of an older form up to date, all or nothing."""
+    if {column["name"] for column in sa.inspect(connection).get_columns(TRIAL.name)} >= {"source"}:
+        return
+    connection.exec_driver_sql("ALTER TABLE trial ADD COLUMN source TEXT NOT NULL DEFAULT ''")
+    connection.execute(STUDY.update().values(schema_version=SCHEMA_VERSION))
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _too_new(place: str, version: int) -> LogError:

@@ -14,7 +14,7 @@ from accel_dse.trial import Outcome, Trial
 AS_JSON = ("problem", "optimizer_options", "simulator_options")
 """Attributes of a description that its row holds as JSON."""
 
-TRIAL_ROW = ("idx", "design", "outcome", "metrics", "reason", "started", "ended", "host")
+TRIAL_ROW = ("idx", "design", "outcome", "metrics", "reason", "started", "ended", "host", "source")
 """What the hash of a trial's row covers, in this order."""
 
 
@@ -114,6 +114,7 @@ def trial_row(trial: Trial) -> dict[str, Any]:
         float(trial.started),
         float(trial.ended),
         trial.host,
+        trial.source,
     )
     return {**dict(zip(TRIAL_ROW, values)), "sha256": _hash(values)}
 
@@ -140,10 +141,13 @@ def trials_of(rows: Sequence[Sequence[Any]]) -> Iterator[Trial]:
             started=row[5],
             ended=row[6],
             host=row[7],
+            source=row[8],
         )
 
 
 def _hash(row: Sequence[Any]) -> str:
+    *values, source = row
+    row = row if source else values  # as before trials had a source: old hashes hold
     return sha256("\0".join(map(str, row)).encode()).hexdigest()
 
 

@@ -14,12 +14,12 @@ from accel_dse import plugins
 from accel_dse.errors import DesignError, LogError, SimulatorError, SimulatorTimeoutError
 from accel_dse.log_rows import StudyDescription
 from accel_dse.metrics import Metrics
-from accel_dse.optimizers.base import Optimizer
+from accel_dse.optimizers.base import Optimizer, Proposal
 from accel_dse.problem import Problem
 from accel_dse.progress import Progress, Tally, fitting
 from accel_dse.simulators.base import Simulator
 from accel_dse.stopping import stop_requests
-from accel_dse.trial import Design, Outcome, Trial
+from accel_dse.trial import Outcome, Trial
 from accel_dse.trial_log import TrialLog
 
 
@@ -70,8 +70,8 @@ class Study:
                 while len(trials) < n_trials:
                     if stop_requested():
                         raise KeyboardInterrupt
-                    designs = self._ask(min(batch, n_trials - len(trials)))
-                    new = self._simulate(designs, first=len(trials))
+                    proposals = self._propose(min(batch, n_trials - len(trials)))
+                    new = self._simulate(proposals, first=len(trials))
                     self.log.append(new)  # on disk before anyone learns from it
                     self.optimizer.tell(new)
                     trials += new
@@ -104,23 +104,24 @@ class Study:
             )
         self.optimizer.tell(trials[len(told) :])
 
-    def _ask(self, n: int) -> list[Design]:
+    def _propose(self, n: int) -> list[Proposal]:
         """`n` proposals, valid whoever wrote the optimizer."""
-        designs = self.optimizer.ask(n)
-        problem = "" if len(designs) == n else f"asked for {n} designs, it gave {len(designs)}"
+        proposals = self.optimizer.propose(n)
+        problem = "" if len(proposals) == n else f"asked for {n} designs, it gave {len(proposals)}"
         hint = ""
         try:
-            for design in designs:
-                self.problem.space.check(design)
+            for proposal in proposals:
+                self.problem.space.check(proposal.design)
         except DesignError as error:
             problem, hint = str(error), error.hint
         if problem:
             name = plugins.name_of("optimizers", type(self.optimizer))
             raise DesignError(f"optimizer {name}: {problem}", hint=hint)
-        return designs
+        return proposals
 
-    def _simulate(self, designs: Sequence[Design], first: int) -> list[Trial]:
-        """Measures `designs` on every workload; they become trials from index `first` on."""
+    def _simulate(self, proposals: Sequence[Proposal], first: int) -> list[Trial]:
+        """Measures designs on every workload; they become trials from index `first` on."""
+        designs = [proposal.design for proposal in proposals]
         columns = self.problem.space.columns(designs)
         started = time.time()
         outcomes = [
@@ -144,13 +145,14 @@ class Study:
         return [
             Trial(
                 index=first + i,
-                design=design,
+                design=proposal.design,
+                source=proposal.source,
                 started=started,
                 ended=ended,
                 host=socket.gethostname(),
                 **(_failed(failures[i]) if i in failures else _measured(metrics, results[i])),
             )
-            for i, design in enumerate(designs)
+            for i, proposal in enumerate(proposals)
         ]
 
     def _repr_html_(self) -> str:

@@ -106,15 +106,24 @@ def _check_replay(
     stepwise, nosy, resumed = (make(problem=problem, seed=7) for _ in range(3))
     told: list[Trial] = []
     for size in (1, 7, 16):
-        designs = stepwise.ask(size)
+        proposals = stepwise.propose(size)
+        designs = [proposal.design for proposal in proposals]
         assert len(designs) == size, f"asked for {size} designs, got {len(designs)}"
+        assert stepwise.ask(size) == designs, (
+            "law 1: `ask` left a trace, or it is not reproducible, or `propose` gives other designs"
+        )
         for design in designs:
             problem.space.check(design)
         np.random.seed(len(told))
         random.seed(len(told))
         nosy.ask(3)
         assert nosy.ask(size) == designs, "law 1: `ask` left a trace, or it is not reproducible"
-        new = _made_up(problem, designs, outcomes, first=len(told))
+        new = [
+            replace(trial, source=proposal.source)
+            for trial, proposal in zip(
+                _made_up(problem, designs, outcomes, first=len(told)), proposals
+            )
+        ]
         stepwise.tell(new)
         for trial in new:
             nosy.tell([trial])

@@ -28,6 +28,7 @@ class Trial:
         outcome: how it ended.
         metrics: name -> finite value; empty unless `outcome` is feasible.
         reason: why it is infeasible, failed or timed out; "" if feasible.
+        source: which part of the optimizer proposed it; "" if it has no parts.
         started, ended: seconds since the epoch; bookkeeping, not compared.
         host: where it ran; bookkeeping, not compared.
     """
@@ -37,6 +38,7 @@ class Trial:
     outcome: Outcome
     metrics: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
+    source: str = ""
     started: float = field(default=0.0, compare=False)
     ended: float = field(default=0.0, compare=False)
     host: str = field(default="", compare=False)

@@ -16,7 +16,15 @@ import sqlalchemy as sa
 
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
-from accel_dse.log_database import STUDY, TRIAL, WRITER, connect, explained, shown
+from accel_dse.log_database import (
+    STUDY,
+    TRIAL,
+    WRITER,
+    connect,
+    explained,
+    shown,
+    trial_columns,
+)
 from accel_dse.log_rows import (
     TRIAL_ROW,
     StudyDescription,
@@ -102,13 +110,14 @@ class TrialLog:
         Raises:
             LogError: the log cannot be read, or a trial is missing or was altered.
         """
-        query = (
-            sa.select(*(TRIAL.c[name] for name in TRIAL_ROW), TRIAL.c.sha256)
-            .join(STUDY, STUDY.c.id == TRIAL.c.study_id)
-            .where(STUDY.c.name == self.name, TRIAL.c.idx >= start)
-            .order_by(TRIAL.c.idx)
-        )
         with explained(self.place), self._reading() as connection:
+            query = (
+                sa.select(*trial_columns(connection, (*TRIAL_ROW, "sha256")))
+                .select_from(TRIAL)
+                .join(STUDY, STUDY.c.id == TRIAL.c.study_id)
+                .where(STUDY.c.name == self.name, TRIAL.c.idx >= start)
+                .order_by(TRIAL.c.idx)
+            )
             rows = connection.execute(query).fetchall()
         for index, row in enumerate(rows, start):
             if row[0] != index:

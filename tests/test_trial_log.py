@@ -340,6 +340,48 @@ def test_a_log_from_a_newer_version_is_refused_and_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
+def old_log(path):
+    """A log as it was written before trials had a source."""
+    with sqlite3.connect(path) as old:
+        old.executescript((Path(__file__).parent / "logs" / "form_1.sql").read_text())
+    old.close()
+    return path
+
+
+def test_a_log_of_the_first_form_is_read_as_it_is(tmp_path):
+    path = old_log(tmp_path / "old.db")
+    before = path.read_bytes()
+    assert TrialLog(path).read() == [a_trial(0), a_failure(1)]
+    assert path.read_bytes() == before
+
+
+def test_a_log_of_the_first_form_goes_on_in_the_present_one(tmp_path):
+    path = old_log(tmp_path / "old.db")
+    more = replace(a_trial(2), source="evolution")
+    log = TrialLog(path)
+    log.create_or_check(STUDY)
+    log.append([more])
+    log.close()
+    assert TrialLog(path).read() == [a_trial(0), a_failure(1), more]
+    with sqlite3.connect(path) as now:
+        (form,) = now.execute("PRAGMA user_version").fetchone()
+        rows = now.execute("SELECT schema_version FROM study").fetchall()
+    now.close()
+    assert form == SCHEMA_VERSION
+    assert rows == [(SCHEMA_VERSION,)]
+
+
+def test_who_proposed_a_trial_is_kept_and_guarded(tmp_path):
+    trial = replace(a_trial(0), source="gibbs+evolution")
+    log = written(tmp_path / "log.db", [trial])
+    assert log.read() == [trial]
+    with sqlite3.connect(log.place) as meddler:
+        meddler.execute("UPDATE trial SET source = ''")
+    meddler.close()
+    with pytest.raises(LogError, match="trial 0 was altered"):
+        log.read()
+
+
 @pytest.mark.parametrize("content", [b"x", b"hello " * 1000, b"SQLite format 3\0" + b"\7" * 5000])
 def test_a_file_that_is_no_log_is_refused_and_left_alone(tmp_path, content):
     path = tmp_path / "log.db"

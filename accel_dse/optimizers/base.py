@@ -11,6 +11,19 @@ from accel_dse.problem import Problem
 from accel_dse.trial import Design, Trial
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """A design, and which part of an optimizer proposes it.
+
+    Attributes:
+        design: to be simulated.
+        source: what its trial will name as its source; "" if the optimizer has no parts.
+    """
+
+    design: Design
+    source: str = ""
+
+
 @dataclass(kw_only=True)
 class Optimizer(ABC):
     """Proposes designs from the trials it was told.
@@ -38,6 +51,14 @@ class Optimizer(ABC):
     @abstractmethod
     def ask(self, n: int) -> list[Design]:
         """Proposes `n` designs from the problem's space, best guess first."""
+
+    def propose(self, n: int) -> list[Proposal]:
+        """The designs that `ask` gives, and where each comes from.
+
+        An optimizer made of others overrides it: the log then holds who proposed what, so that
+        each can be given its due by whoever reads the log.
+        """
+        return [Proposal(design) for design in self.ask(n)]
 
     def tell(self, trials: Sequence[Trial], pending: Sequence[Design] = ()) -> None:
         """Adds `trials`, whatever their outcome, to what is known, and replaces `pending`."""

@@ -12,9 +12,27 @@ from accel_dse.technology import Precision, Technology
 from accel_dse.workload import DIMS
 
 MEMORIES = ("sram", "registers")
-"""On-chip kinds of storage; any other `memory` is a kind of DRAM of the technology table."""
+"""Kinds of storage on the chip; any other `memory` is a kind of DRAM of the technology table."""
+
+MOST_LEVELS = 8
+"""Levels that the simulators have room for."""
 
 ONE, ZERO = Expression("1"), Expression("0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """One memory of a level, shared by some of the tensors that the level keeps.
+
+    Attributes:
+        tensors: what it stores.
+        memory: `sram` or `registers`.
+        capacity_bytes: of one instance.
+    """
+
+    tensors: tuple[str, ...]
+    memory: str
+    capacity_bytes: Expression
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +41,9 @@ class Level:
 
     Attributes:
         name: unique in its template.
-        memory: `sram`, `registers`, or a kind of DRAM.
         keeps: tensors it stores; the others pass by.
-        capacity_bytes: groups of tensors -> bytes that the group shares, of one instance.
+        dram: the kind of DRAM that it is; "" if it is on the chip.
+        stores: its memories, if it is on the chip; each tensor that it keeps lies in one.
         copies: instances along x and y under each instance of the level outside.
         unroll: dimensions that may be split over those copies, along x and y.
         hardwired: axes whose copies always work as one wide unit.
@@ -42,9 +60,9 @@ class Level:
     """
 
     name: str
-    memory: str
     keeps: tuple[str, ...]
-    capacity_bytes: Mapping[tuple[str, ...], Expression] = field(default_factory=dict)
+    dram: str = ""
+    stores: tuple[Store, ...] = ()
     copies: tuple[Expression, Expression] = (ONE, ONE)
     unroll: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     hardwired: tuple[bool, bool] = (False, False)
@@ -90,7 +108,7 @@ class Template:
     Attributes:
         name: of the space file.
         technology: a node of the technology table.
-        precision: a precision of the technology table.
+        precision: a precision of the technology table, with the widths that the template changes.
         clock_ghz: one clock for the whole chip.
         levels: outermost first; the first is the DRAM and keeps all tensors.
         macs: what computes.

@@ -1,0 +1,47 @@
+"""Designs as inputs of a surrogate: what encodes them, and the features their space names."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.designs import Columns
+from accel_dse.space import DesignSpace
+
+Floats = NDArray[np.float64]
+
+DRAWN = 512
+"""Random designs that tell the range of each feature."""
+
+
+class Inputs:
+    """Turns designs into points near the unit cube: the space's encoding, then its features.
+
+    Features are scaled by their range over random valid designs, always the same ones; a feature
+    that does not vary there is left out, and so is a parameter with a single value.
+
+    Attributes:
+        space: where the designs come from.
+        width: how many inputs there are.
+    """
+
+    def __init__(self, space: DesignSpace) -> None:
+        self.space = space
+        movable = [np.full(p.width, p.count > 1) for p in space.parameters]
+        self._encoded: NDArray[np.bool_] = np.concatenate(movable)
+        drawn = space.sample_columns(DRAWN, np.random.default_rng(0)) if space.features else {}
+        self._ranges: dict[str, tuple[float, float]] = {}
+        for name, values in space.feature_values(drawn).items() if drawn else ():
+            low, high = float(values.min()), float(values.max())
+            if high - low > 1e-9 * max(abs(low), abs(high)):
+                self._ranges[name] = (low, high - low)
+        self.width = max(int(self._encoded.sum()) + len(self._ranges), 1)
+
+    def of(self, columns: Columns) -> Floats:
+        """The inputs of `n` designs by column, `(n, width)`."""
+        parts = [self.space.encode_columns(columns)[:, self._encoded]]
+        if self._ranges:
+            features = self.space.feature_values(columns)
+            parts += [
+                ((features[k] - low) / span)[:, None] for k, (low, span) in self._ranges.items()
+            ]
+        found = np.hstack(parts)
+        return found if found.shape[1] else np.zeros((len(found), 1))

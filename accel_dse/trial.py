@@ -53,3 +53,16 @@ class Trial:
     def feasible(self) -> bool:
         """Whether the design works; it may still break a metric limit."""
         return self.outcome is Outcome.FEASIBLE
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = {"trial": self.index, "outcome": self.outcome.value}
+        rows |= {"reason": self.reason} if self.reason else {}
+        rows |= dict(self.design)
+        rows |= {name: f"{value:.6g}" for name, value in self.metrics.items()}
+        cells = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<table>{cells}</table>"

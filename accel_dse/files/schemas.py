@@ -179,8 +179,8 @@ class StudyEntry(Entry):
     maximize: Any = None
     limits: Any = None
     aggregate: Literal["mean", "worst", "geomean"] = "mean"
-    optimizer: Any = "random"
+    optimizer: Any = "evolution"
     simulator: Any = "accelerator"
     trials: int = Field(ge=1)
-    batch: int = Field(default=1, ge=1)
+    batch: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)

@@ -37,7 +37,7 @@ class StudyFile:
         optimizer: what proposes designs.
         simulator: what measures them.
         trials: how many.
-        batch: how many at a time.
+        batch: how many at a time; None for what suits the optimizer.
         seed: fixes every random choice.
         document: all that the file says, with line numbers.
     """
@@ -49,7 +49,7 @@ class StudyFile:
     optimizer: Choice
     simulator: Choice
     trials: int
-    batch: int
+    batch: int | None
     seed: int
     document: Document = field(repr=False)
 

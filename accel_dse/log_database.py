@@ -1,6 +1,7 @@
-"""Where a trial log keeps its rows: tables, connections, and what a database's complaints mean."""
+"""How a trial log reaches its rows: connections, migrations, and what a database's errors mean."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from accel_dse.errors import LogError
-
-SCHEMA_VERSION = 2
-"""Of the tables below. A change needs a migration, and a log of the old form among the tests.
-
-2: a trial has a source.
-"""
+from accel_dse.log_tables import SCHEMA_VERSION, STUDY, TABLES, TRIAL
 
 APPLICATION_ID = 0x41445345
 """Marks an SQLite file as ours ("ADSE"), so that another program's is never written to."""
@@ -34,51 +30,6 @@ NETWORK_FILE_SYSTEMS = {
 
 There a reader may have to wait for the writer's transaction, milliseconds.
 Source: https://www.sqlite.org/wal.html, section 2.2."""
-
-TABLES = sa.MetaData()
-STUDY = sa.Table(
-    "study",
-    TABLES,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("schema_version", sa.Integer, nullable=False),
-    sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("problem", sa.Text, nullable=False),
-    sa.Column("optimizer", sa.Text, nullable=False),
-    sa.Column("optimizer_options", sa.Text, nullable=False),
-    sa.Column("seed", sa.BigInteger, nullable=False),
-    sa.Column("simulator", sa.Text, nullable=False),
-    sa.Column("simulator_version", sa.Text, nullable=False),
-    sa.Column("simulator_options", sa.Text, nullable=False),
-    sa.Column("package_version", sa.Text, nullable=False),
-    sa.Column("created", sa.Double, nullable=False),
-)
-WRITER = sa.Table(
-    "writer",
-    TABLES,
-    sa.Column("study_id", sa.ForeignKey("study.id"), primary_key=True),
-    sa.Column("token", sa.Text, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("pid", sa.BigInteger, nullable=False),
-    sa.Column("boot", sa.Text, nullable=False),
-    sa.Column("namespace", sa.Text, nullable=False),
-    sa.Column("started", sa.BigInteger, nullable=False),
-)
-TRIAL = sa.Table(
-    "trial",
-    TABLES,
-    sa.Column("study_id", sa.ForeignKey("study.id"), primary_key=True),
-    sa.Column("idx", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("design", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
-    sa.Column("metrics", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("started", sa.Double, nullable=False),
-    sa.Column("ended", sa.Double, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("source", sa.Text, nullable=False, server_default=""),
-)
 
 
 def shown(place: str) -> str:
@@ -236,13 +187,24 @@ def trial_columns(connection: sa.Connection, names: Sequence[str]) -> list[sa.Co
 
 
 def _migrate(connection: sa.Connection) -> None:
-    """Brings the tables of an older form up to date, all or nothing."""
-    if {column["name"] for column in sa.inspect(connection).get_columns(TRIAL.name)} >= {"source"}:
+    """Brings an older form up to date, all or nothing; tables that are new were just made."""
+    if "source" not in {c["name"] for c in sa.inspect(connection).get_columns(TRIAL.name)}:
+        connection.exec_driver_sql("ALTER TABLE trial ADD COLUMN source TEXT NOT NULL DEFAULT ''")
+    older = STUDY.c.schema_version < SCHEMA_VERSION
+    if connection.execute(sa.select(STUDY.c.id).where(older)).first() is None:
         return
-    connection.exec_driver_sql("ALTER TABLE trial ADD COLUMN source TEXT NOT NULL DEFAULT ''")
     connection.execute(STUDY.update().values(schema_version=SCHEMA_VERSION))
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def clock(connection: sa.Connection) -> float:
+    """Seconds since the epoch as all who use this database see them: hosts' clocks differ."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    return float(
+        connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+    )
 
 
 def _too_new(place: str, version: int) -> LogError:

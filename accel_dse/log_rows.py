@@ -8,14 +8,17 @@ from hashlib import sha256
 from typing import Any
 
 from accel_dse.errors import LogError
-from accel_dse.log_database import SCHEMA_VERSION
-from accel_dse.trial import Outcome, Trial
+from accel_dse.log_tables import SCHEMA_VERSION
+from accel_dse.trial import Design, Outcome, Trial
 
 AS_JSON = ("problem", "optimizer_options", "simulator_options")
 """Attributes of a description that its row holds as JSON."""
 
 TRIAL_ROW = ("idx", "design", "outcome", "metrics", "reason", "started", "ended", "host", "source")
 """What the hash of a trial's row covers, in this order."""
+
+TICKET_ROW = ("number", "ask", "known", "design", "source")
+"""What the hash of a ticket's row covers, in this order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,31 @@ class StudyDescription:
         for bookkeeping in ("package_version", "created"):
             del ours[bookkeeping], theirs[bookkeeping]
         return list(_differences(ours, theirs, ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """A design that was proposed, on record before it is simulated.
+
+    The tickets of a log tell what its optimizer knew at each proposal, so that all of them can be
+    made again: the first `known` trials, and as pending the tickets of earlier asks whose trials
+    are not among those.
+
+    Attributes:
+        number: its place among all tickets of the study, from 0.
+        ask: number of the first ticket that was proposed together with it.
+        known: how many trials the optimizer had been told.
+        design: to be simulated.
+        source: which part of the optimizer proposed it.
+        trial: index of its trial; None until it is done.
+    """
+
+    number: int
+    ask: int
+    known: int
+    design: Design
+    source: str = ""
+    trial: int | None = None
 
 
 def _dump(value: object) -> str:
@@ -143,6 +171,40 @@ def trials_of(rows: Sequence[Sequence[Any]]) -> Iterator[Trial]:
             host=row[7],
             source=row[8],
         )
+
+
+def ticket_row(ticket: Ticket) -> dict[str, Any]:
+    """The row of a ticket, with its hash.
+
+    Raises:
+        LogError: its design cannot be written.
+    """
+    try:
+        design = json.dumps(ticket.design, allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise LogError(f"ticket {ticket.number} cannot be written: {error}") from error
+    values = (ticket.number, ticket.ask, ticket.known, design, ticket.source)
+    return {**dict(zip(TICKET_ROW, values)), "sha256": _hash(values)}
+
+
+def ticket_of(row: Sequence[Any]) -> Ticket:
+    """The ticket of a row in the order of `TICKET_ROW`, followed by its hash and its trial.
+
+    Raises:
+        ValueError: the row was altered.
+    """
+    *values, sha, trial = row
+    if _hash(values) != sha:
+        raise ValueError(f"ticket {row[0]} was altered after it was written")
+    number, ask, known, design, source = values
+    return Ticket(
+        number=number,
+        ask=ask,
+        known=known,
+        design=json.loads(design, object_hook=_with_tuples),
+        source=source,
+        trial=trial,
+    )
 
 
 def _hash(row: Sequence[Any]) -> str:

@@ -16,23 +16,20 @@ import sqlalchemy as sa
 
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
-from accel_dse.log_database import (
-    STUDY,
-    TRIAL,
-    WRITER,
-    connect,
-    explained,
-    shown,
-    trial_columns,
-)
+from accel_dse.log_database import clock, connect, explained, shown, trial_columns
 from accel_dse.log_rows import (
+    TICKET_ROW,
     TRIAL_ROW,
     StudyDescription,
+    Ticket,
     study_of,
     study_row,
+    ticket_of,
+    ticket_row,
     trial_row,
     trials_of,
 )
+from accel_dse.log_tables import RECIPE, STUDY, TICKET, TRIAL, WRITER
 from accel_dse.trial import Outcome, Trial
 
 
@@ -80,14 +77,16 @@ class TrialLog:
                 raise
         self._connection = connection
 
-    def append(self, trials: Sequence[Trial]) -> None:
+    def append(self, trials: Sequence[Trial], tickets: Sequence[int] = ()) -> None:
         """Writes `trials`, all or none; when it returns they survive a power cut.
+
+        Args:
+            trials: what is new, in order.
+            tickets: number of the ticket of each, where they had one.
 
         Raises:
             LogError: they do not continue the log, or they cannot be written.
         """
-        if self._connection is None:
-            raise LogError(f"{self.place}: not open for writing", hint="call create_or_check first")
         indices = [trial.index for trial in trials]
         if indices != list(range(self._length, self._length + len(trials))):
             raise LogError(
@@ -96,13 +95,70 @@ class TrialLog:
         if not trials:
             return
         rows = [trial_row(trial) for trial in trials]
-        ours = sa.select(WRITER.c.study_id).where(WRITER.c.token == self._token)
-        with explained(self.place), self._connection.begin():
-            study_id = self._connection.execute(ours).scalar()
-            if study_id is None:
-                raise LogError(f"{self.place}: was taken over by another process")
-            self._connection.execute(TRIAL.insert().values(study_id=study_id), rows)
+        with self._writing() as (connection, study_id):
+            connection.execute(TRIAL.insert().values(study_id=study_id), rows)
+            for number, index in zip(tickets, indices):
+                ours = (TICKET.c.study_id == study_id) & (TICKET.c.number == number)
+                connection.execute(TICKET.update().where(ours).values(trial_idx=index))
         self._length += len(trials)
+
+    def issue(self, tickets: Sequence[Ticket]) -> None:
+        """Writes down what is about to be simulated.
+
+        Raises:
+            LogError: they cannot be written.
+        """
+        rows = [ticket_row(ticket) for ticket in tickets]
+        with self._writing() as (connection, study_id):
+            connection.execute(TICKET.insert().values(study_id=study_id), rows)
+
+    def tickets(self, *, unfinished: bool = False) -> list[Ticket]:
+        """All tickets of the study, or those whose trials are not in the log, in order.
+
+        Raises:
+            LogError: the log cannot be read, or a ticket was altered.
+        """
+        columns = [TICKET.c[name] for name in (*TICKET_ROW, "sha256", "trial_idx")]
+        query = (
+            sa.select(*columns)
+            .join(STUDY, STUDY.c.id == TICKET.c.study_id)
+            .where(STUDY.c.name == self.name)
+            .order_by(TICKET.c.number)
+        )
+        if unfinished:
+            query = query.where(TICKET.c.trial_idx.is_(None))
+        with explained(self.place), self._reading() as connection:
+            known = sa.inspect(connection).has_table(TICKET.name)
+            rows = connection.execute(query).fetchall() if known else []
+        try:
+            return [ticket_of(row) for row in rows]
+        except ValueError as error:
+            raise LogError(f"{self.place}: {error}") from error
+
+    def recipe(self) -> str:
+        """What was written by `keep_recipe`; "" if nothing was.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
+        query = (
+            sa.select(RECIPE.c.content)
+            .join(STUDY, STUDY.c.id == RECIPE.c.study_id)
+            .where(STUDY.c.name == self.name)
+        )
+        with explained(self.place), self._reading() as connection:
+            known = sa.inspect(connection).has_table(RECIPE.name)
+            return str(connection.execute(query).scalar() or "") if known else ""
+
+    def keep_recipe(self, content: str) -> None:
+        """Writes down how to make this study again, instead of what was there.
+
+        Raises:
+            LogError: it cannot be written.
+        """
+        with self._writing() as (connection, study_id):
+            connection.execute(RECIPE.delete().where(RECIPE.c.study_id == study_id))
+            connection.execute(RECIPE.insert(), {"study_id": study_id, "content": content})
 
     def read(self, start: int = 0) -> list[Trial]:
         """The trials from index `start` on, in order, each checked against its hash.
@@ -153,6 +209,18 @@ class TrialLog:
             connection.close()
 
     @contextmanager
+    def _writing(self) -> Iterator[tuple[sa.Connection, int]]:
+        """A transaction that only the holder of the claim can make."""
+        if self._connection is None:
+            raise LogError(f"{self.place}: not open for writing", hint="call create_or_check first")
+        ours = sa.select(WRITER.c.study_id).where(WRITER.c.token == self._token)
+        with explained(self.place), self._connection.begin():
+            study_id = self._connection.execute(ours).scalar()
+            if study_id is None:
+                raise LogError(f"{self.place}: was taken over by another process")
+            yield self._connection, study_id
+
+    @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         if self._connection is not None:
             with self._connection.begin():
@@ -194,6 +262,14 @@ class TrialLog:
             raise LogError(
                 f"{self.place}: {holder} is writing to it",
                 hint="wait for it to end, or, if it is gone for certain, say --take-over",
+            )
+        at_work = (TICKET.c.study_id == study_id) & TICKET.c.trial_idx.is_(None)
+        leased = at_work & (TICKET.c.lease_until > clock(connection))
+        worker = connection.execute(sa.select(TICKET.c.owner).where(leased)).scalar()
+        if worker and not self.take_over:
+            raise LogError(
+                f"{self.place}: a worker, {worker}, is at it",
+                hint="wait for the workers to end, or become one: accel-dse worker",
             )
         self._token = uuid.uuid4().hex
         claim = {"study_id": study_id, "token": self._token, **asdict(Holder.me())}

@@ -31,18 +31,20 @@ LAYERS = [
         template.*
         trial
         problem
-        dataset claim log_database
+        dataset claim log_tables
+        log_database
         log_rows
         trial_log
         files.* plugins
         workloads.*
+        datasets.*
         simulators.base surrogates.base optimizers.base
         simulators.*
         surrogates.*
         optimizers.*
         execution.*
         progress stopping
-        study.* comparison.*
+        study.* comparison.* collection
         report.* testing.*
         cli.*
     """.strip().splitlines()
@@ -54,7 +56,7 @@ HOMES = {
     "botorch": {"surrogates", "optimizers"},
     "matplotlib": {"report"},
     "plotly": {"report"},
-    "sqlalchemy": {"log_database", "trial_log"},
+    "sqlalchemy": {"log_tables", "log_database", "trial_log"},
     "typer": {"cli"},
     "onnx": {"workloads", "surrogates"},
 }

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from accel_dse import log_database
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
-from accel_dse.log_database import APPLICATION_ID, SCHEMA_VERSION
+from accel_dse.log_database import APPLICATION_ID
 from accel_dse.log_rows import StudyDescription, trial_row, trials_of
+from accel_dse.log_tables import SCHEMA_VERSION
 from accel_dse.trial import Outcome, Trial
 from accel_dse.trial_log import TrialLog
 

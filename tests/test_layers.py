@@ -42,9 +42,10 @@ LAYERS = [
         simulators.*
         surrogates.*
         optimizers.*
-        execution.*
         progress stopping
-        study.* comparison.* collection
+        execution.*
+        study.* comparison.*
+        collection
         report.* testing.*
         cli.*
     """.strip().splitlines()

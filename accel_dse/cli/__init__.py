@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import typer
 
 from accel_dse.cli.catalog import check_command, list_command
+from accel_dse.cli.compare import compare_command
 from accel_dse.cli.evaluation import simulate_command
+from accel_dse.cli.offline import collect_command
 from accel_dse.cli.results import report_command
 from accel_dse.cli.search import optimize_command
 from accel_dse.errors import DseError
@@ -23,7 +25,9 @@ app.command("list")(list_command)
 app.command("check")(check_command)
 app.command("simulate")(simulate_command)
 app.command("optimize")(optimize_command)
+app.command("compare")(compare_command)
 app.command("report")(report_command)
+app.command("collect")(collect_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

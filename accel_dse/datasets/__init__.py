@@ -1,0 +1,1 @@
+"""Where datasets come from: our Parquet files, trial logs, and other people's logs."""

@@ -26,6 +26,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "optimizers": {
         "random": "accel_dse.optimizers.random_search:RandomSearch",
         "evolution": "accel_dse.optimizers.evolution:Evolution",
+        "firefly": "accel_dse.optimizers.firefly:Firefly",
         "constrained_bo": "accel_dse.optimizers.constrained_bo:ConstrainedBO",
     },
     "surrogates": {},

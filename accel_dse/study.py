@@ -1,8 +1,7 @@
 """The loop: ask, simulate, append, tell."""
 
-import socket
-import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, is_dataclass
 from html import escape
 from importlib.metadata import version
@@ -11,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from accel_dse import plugins
-from accel_dse.errors import DesignError, LogError, SimulatorError, SimulatorTimeoutError
+from accel_dse.errors import LogError
+from accel_dse.execution.crew import Crew
+from accel_dse.execution.desk import Desk
+from accel_dse.execution.measuring import Measure
 from accel_dse.log_rows import StudyDescription
-from accel_dse.metrics import Metrics
-from accel_dse.optimizers.base import Optimizer, Proposal
+from accel_dse.optimizers.base import Optimizer
 from accel_dse.problem import Problem
 from accel_dse.progress import Progress, Tally, fitting
 from accel_dse.simulators.base import Simulator
-from accel_dse.stopping import stop_requests
-from accel_dse.trial import Outcome, Trial
+from accel_dse.stopping import Until, stop_requests
+from accel_dse.trial import Trial
 from accel_dse.trial_log import TrialLog
 
 
@@ -41,42 +42,72 @@ class Study:
     log: TrialLog
     progress: Progress = field(default_factory=fitting, repr=False)
 
-    def run(self, n_trials: int, *, batch: int | None = None) -> list[Trial]:
+    def run(
+        self,
+        n_trials: int,
+        *,
+        batch: int | None = None,
+        workers: int = 1,
+        executor: Executor | None = None,
+        until: Until = Until(),  # noqa: B008  it is frozen
+    ) -> list[Trial]:
         """Runs until the log holds `n_trials`, counting those already there.
 
         A run that was stopped or killed, and is started again, goes on as if it never stopped.
+        With several workers each gets a new design as soon as it is free, the optimizer sees what
+        is pending, and the order of the log is the order in which simulations finished; proposals
+        are the same again given that order.
 
         Args:
             n_trials: how long the log should be.
-            batch: designs proposed and simulated at a time; by default what suits the optimizer.
+            batch: designs proposed and simulated together; by default what suits the optimizer,
+                or 1 with several workers.
+            workers: jobs at a time.
+            executor: where they run; by default in this process, several in threads.
+            until: what ends it sooner.
 
         Returns:
-            All trials, oldest first.
+            All trials, oldest first; fewer than `n_trials` if `until` ended it.
 
         Raises:
             LogError: the log cannot be written, is in use, or is of another study.
             OptionError: an objective or a limit names a metric that the simulator does not give.
             DesignError: the optimizer proposed what is no design of the space.
-            KeyboardInterrupt: Ctrl-C or SIGTERM came; the batch it came in is in the log.
+            KeyboardInterrupt: Ctrl-C or SIGTERM came; what ran when the first one came is in the
+                log, unless a second one came.
         """
-        batch = batch or self.optimizer.natural_batch
+        batch = batch or (self.optimizer.natural_batch if workers == 1 else 1)
+        measure = Measure(self.problem, self.simulator)
         self.log.create_or_check(self.description())
         try:
             trials = self.log.read()
             self._catch_up(trials)
             tally = Tally(self.problem.goal, trials, n_trials)
-            with self.progress, stop_requests(self.progress.say) as stop_requested:
+            with (
+                self.progress,
+                stop_requests(self.progress.say) as stop_requested,
+                Crew(measure, workers, executor) as crew,
+            ):
+                desk = Desk(self.optimizer, self.log, keeps_tickets=workers > 1)
                 self.progress.show(tally.status())
-                while len(trials) < n_trials:
-                    if stop_requested():
-                        raise KeyboardInterrupt
-                    proposals = self._propose(min(batch, n_trials - len(trials)))
-                    new = self._simulate(proposals, first=len(trials))
-                    self.log.append(new)  # on disk before anyone learns from it
-                    self.optimizer.tell(new)
+                while not (reason := until.reason(self.problem.goal, tally.status().best)):
+                    while crew.free and not stop_requested():
+                        room = min(batch, n_trials - len(trials) - len(crew.tickets))
+                        if room <= 0:
+                            break
+                        crew.submit(desk.next(room, under_way=crew.tickets))
+                    if not crew.tickets:
+                        break
+                    done = crew.finished(until.deadline)
+                    new = [m.trial(i, ticket) for i, (ticket, m) in enumerate(done, len(trials))]
+                    desk.close([ticket for ticket, _ in done], new, under_way=crew.tickets)
                     trials += new
                     tally.add(new)
                     self.progress.show(tally.status())
+                if reason:
+                    self.progress.say(f"stopping: {reason}")
+                if stop_requested() and len(trials) < n_trials:
+                    raise KeyboardInterrupt
         finally:
             self.log.close()
         return trials
@@ -103,57 +134,6 @@ class Study:
                 hint="give the study a new optimizer",
             )
         self.optimizer.tell(trials[len(told) :])
-
-    def _propose(self, n: int) -> list[Proposal]:
-        """`n` proposals, valid whoever wrote the optimizer."""
-        proposals = self.optimizer.propose(n)
-        problem = "" if len(proposals) == n else f"asked for {n} designs, it gave {len(proposals)}"
-        hint = ""
-        try:
-            for proposal in proposals:
-                self.problem.space.check(proposal.design)
-        except DesignError as error:
-            problem, hint = str(error), error.hint
-        if problem:
-            name = plugins.name_of("optimizers", type(self.optimizer))
-            raise DesignError(f"optimizer {name}: {problem}", hint=hint)
-        return proposals
-
-    def _simulate(self, proposals: Sequence[Proposal], first: int) -> list[Trial]:
-        """Measures designs on every workload; they become trials from index `first` on."""
-        designs = [proposal.design for proposal in proposals]
-        columns = self.problem.space.columns(designs)
-        started = time.time()
-        outcomes = [
-            self.simulator.outcomes(workload, columns) for workload, _ in self.problem.workloads
-        ]
-        ended = time.time()
-        for outcome in outcomes:
-            if len(outcome) != len(designs):
-                raise SimulatorError(
-                    f"{type(self.simulator).__name__} gave {len(outcome)} results for "
-                    f"{len(designs)} designs"
-                )
-        failures: dict[int, SimulatorError] = {}
-        for outcome in outcomes:
-            failures = {**outcome.failures, **failures}
-        alive = [i for i in range(len(designs)) if i not in failures]
-        metrics = self.problem.combine([_rows(outcome.metrics, alive) for outcome in outcomes])
-        if metrics.values or "" in metrics.infeasible:
-            self.problem.check_metrics(metrics.values)
-        results = {place: i for i, place in enumerate(alive)}
-        return [
-            Trial(
-                index=first + i,
-                design=proposal.design,
-                source=proposal.source,
-                started=started,
-                ended=ended,
-                host=socket.gethostname(),
-                **(_failed(failures[i]) if i in failures else _measured(metrics, results[i])),
-            )
-            for i, proposal in enumerate(proposals)
-        ]
 
     def _repr_html_(self) -> str:
         goal = self.problem.goal
@@ -202,27 +182,3 @@ def _plain(value: Any) -> Any:
     if callable(value):  # its text would hold an address, another one in every run
         return f"{value.__module__}:{value.__qualname__}"
     return str(value)
-
-
-def _rows(metrics: Metrics, rows: Sequence[int]) -> Metrics:
-    return Metrics(
-        {name: column[list(rows)] for name, column in metrics.values.items()},
-        tuple(metrics.infeasible[i] for i in rows),
-    )
-
-
-def _failed(error: SimulatorError) -> dict[str, Any]:
-    late = isinstance(error, SimulatorTimeoutError)
-    reason = _text(str(error)) or type(error).__name__
-    return {"outcome": Outcome.TIMED_OUT if late else Outcome.FAILED, "reason": reason}
-
-
-def _measured(metrics: Metrics, i: int) -> dict[str, Any]:
-    if metrics.infeasible[i]:
-        return {"outcome": Outcome.INFEASIBLE, "reason": _text(metrics.infeasible[i])}
-    return {"outcome": Outcome.FEASIBLE, "metrics": metrics.row(i)}
-
-
-def _text(reason: str) -> str:
-    """`reason` as any file can hold it: a broken simulator may print anything."""
-    return reason.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -6,7 +6,7 @@ power cut the log holds whole batches, and all that were acknowledged.
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from html import escape
@@ -77,12 +77,12 @@ class TrialLog:
                 raise
         self._connection = connection
 
-    def append(self, trials: Sequence[Trial], tickets: Sequence[int] = ()) -> None:
+    def append(self, trials: Sequence[Trial], tickets: Mapping[int, int] | None = None) -> None:
         """Writes `trials`, all or none; when it returns they survive a power cut.
 
         Args:
             trials: what is new, in order.
-            tickets: number of the ticket of each, where they had one.
+            tickets: index of a trial -> number of its ticket, where it had one on record.
 
         Raises:
             LogError: they do not continue the log, or they cannot be written.
@@ -97,7 +97,7 @@ class TrialLog:
         rows = [trial_row(trial) for trial in trials]
         with self._writing() as (connection, study_id):
             connection.execute(TRIAL.insert().values(study_id=study_id), rows)
-            for number, index in zip(tickets, indices):
+            for index, number in (tickets or {}).items():
                 ours = (TICKET.c.study_id == study_id) & (TICKET.c.number == number)
                 connection.execute(TICKET.update().where(ours).values(trial_idx=index))
         self._length += len(trials)
@@ -134,6 +134,17 @@ class TrialLog:
             return [ticket_of(row) for row in rows]
         except ValueError as error:
             raise LogError(f"{self.place}: {error}") from error
+
+    def next_ticket(self) -> int:
+        """The number that the next ticket gets."""
+        query = (
+            sa.select(sa.func.max(TICKET.c.number))
+            .join(STUDY, STUDY.c.id == TICKET.c.study_id)
+            .where(STUDY.c.name == self.name)
+        )
+        with explained(self.place), self._reading() as connection:
+            last = connection.execute(query).scalar()
+        return 0 if last is None else int(last) + 1
 
     def recipe(self) -> str:
         """What was written by `keep_recipe`; "" if nothing was.

@@ -44,7 +44,8 @@ LAYERS = [
         optimizers.*
         progress stopping
         execution.*
-        study.* comparison.*
+        study.*
+        comparison.*
         collection
         report.* testing.*
         cli.*
@@ -52,9 +53,9 @@ LAYERS = [
 ]
 
 HOMES = {
-    "torch": {"surrogates", "optimizers", "workloads"},
+    "torch": {"surrogates", "optimizers", "workloads", "comparison"},
     "gpytorch": {"surrogates", "optimizers"},
-    "botorch": {"surrogates", "optimizers"},
+    "botorch": {"surrogates", "optimizers", "comparison"},
     "matplotlib": {"report"},
     "plotly": {"report"},
     "sqlalchemy": {"log_tables", "log_database", "trial_log"},

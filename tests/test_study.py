@@ -312,7 +312,7 @@ def test_a_stop_is_obeyed_once_the_present_batch_is_on_disk(tmp_path, number):
     with pytest.raises(KeyboardInterrupt):
         study.run(20, batch=4)
     assert len(said) == 1
-    assert "stopping after this batch" in said[0]
+    assert "stopping once what runs now is on disk" in said[0]
     assert signal.getsignal(number) is before
     assert len(TrialLog(tmp_path / "log.db").read()) == 12
     whole = a_study(tmp_path / "whole.db").run(20, batch=4)

@@ -1,13 +1,26 @@
 """Flags that several commands share, and what the words after them mean."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
 from accel_dse.errors import OptionError
 
 DEFAULT_SIMULATOR = "accelerator"
+
+
+def word(flag: str, metavar: str, text: str, **more: Any) -> Any:
+    """A flag with one word after it."""
+    return typer.Option(flag, metavar=metavar, help=text, **more)
+
+
+def words(flag: str, metavar: str, text: str, *also: str) -> Any:
+    """A flag that may be given several times."""
+    return typer.Option(
+        flag, *also, metavar=metavar, help=text, default_factory=list, show_default=False
+    )
+
 
 Space = Annotated[
     str,
@@ -44,6 +57,22 @@ Shapes = Annotated[
         default_factory=list,
         show_default=False,
     ),
+]
+Workloads = Annotated[
+    list[str], words("--workload", "W[:WEIGHT]", "A network of the zoo, or a file.", "-w")
+]
+Minimize = Annotated[list[str], words("--minimize", "METRIC", "To be made small.")]
+Maximize = Annotated[list[str], words("--maximize", "METRIC", "To be made large.")]
+Limits = Annotated[list[str], words("--limit", "'M<=N'", "A bound: 'area_mm2<=27'.")]
+Aggregate = Annotated[
+    Literal["mean", "worst", "geomean"] | None,
+    typer.Option(
+        "--aggregate", help="How several workloads become one value.", show_default="mean"
+    ),
+]
+OptionalSimulator = Annotated[
+    str | None,
+    word("--simulator", "NAME", "What measures designs.", show_default=DEFAULT_SIMULATOR),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

@@ -1,20 +1,10 @@
 """`accel-dse optimize`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
 from accel_dse.cli import flags
-
-
-def _word(flag: str, metavar: str, text: str, **more: Any) -> Any:
-    return typer.Option(flag, metavar=metavar, help=text, **more)
-
-
-def _words(flag: str, metavar: str, text: str, *also: str) -> Any:
-    return typer.Option(
-        flag, *also, metavar=metavar, help=text, default_factory=list, show_default=False
-    )
 
 
 def optimize_command(
@@ -26,28 +16,23 @@ def optimize_command(
         ),
     ],
     *,
-    workloads: Annotated[
-        list[str], _words("--workload", "W[:WEIGHT]", "A network of the zoo, or a file.", "-w")
-    ],
-    minimize: Annotated[list[str], _words("--minimize", "METRIC", "To be made small.")],
-    maximize: Annotated[list[str], _words("--maximize", "METRIC", "To be made large.")],
-    limits: Annotated[list[str], _words("--limit", "'M<=N'", "A bound: 'area_mm2<=27'.")],
-    aggregate: Annotated[
-        Literal["mean", "worst", "geomean"] | None,
-        typer.Option(
-            "--aggregate", help="How several workloads become one value.", show_default="mean"
-        ),
-    ] = None,
+    workloads: flags.Workloads,
+    minimize: flags.Minimize,
+    maximize: flags.Maximize,
+    limits: flags.Limits,
+    aggregate: flags.Aggregate = None,
     optimizer: Annotated[
-        str | None, _word("--optimizer", "NAME", "What proposes designs.", show_default="evolution")
+        str | None,
+        flags.word("--optimizer", "NAME", "What proposes designs.", show_default="evolution"),
     ] = None,
-    options: Annotated[list[str], _words("--option", "K=V", "An option of the optimizer.")],
+    options: Annotated[list[str], flags.words("--option", "K=V", "An option of the optimizer.")],
     trials: Annotated[
-        int | None, _word("--trials", "N", "How long the log should be.", min=1, show_default="200")
+        int | None,
+        flags.word("--trials", "N", "How long the log should be.", min=1, show_default="200"),
     ] = None,
     batch: Annotated[
         int | None,
-        _word(
+        flags.word(
             "--batch",
             "N",
             "Designs simulated at a time.",
@@ -56,15 +41,12 @@ def optimize_command(
         ),
     ] = None,
     seed: Annotated[
-        int | None, _word("--seed", "N", "Fixes every random choice.", min=0, show_default="0")
+        int | None, flags.word("--seed", "N", "Fixes every random choice.", min=0, show_default="0")
     ] = None,
-    simulator: Annotated[
-        str | None,
-        _word("--simulator", "NAME", "What measures designs.", show_default="accelerator"),
-    ] = None,
+    simulator: flags.OptionalSimulator = None,
     simulator_options: flags.SimulatorOptions,
     shapes: flags.Shapes,
-    log: Annotated[str, _word("--log", "FILE", "Where every trial goes; made if not there.")],
+    log: Annotated[str, flags.word("--log", "FILE", "Where every trial goes; made if not there.")],
     take_over: Annotated[
         bool,
         typer.Option("--take-over", help="Write though the log seems to be in use elsewhere."),

@@ -1,0 +1,20 @@
+"""Optimizers against each other: same problem, same budget, paired seeds, every call counted."""
+
+from accel_dse.comparison.contest import Arena, Contest, Contestant
+from accel_dse.comparison.curves import Curves, read_curves
+from accel_dse.comparison.runs import Run, play
+from accel_dse.comparison.standings import Duel, Standing, duels, standings
+
+__all__ = [
+    "Arena",
+    "Contest",
+    "Contestant",
+    "Curves",
+    "Duel",
+    "Run",
+    "Standing",
+    "duels",
+    "play",
+    "read_curves",
+    "standings",
+]

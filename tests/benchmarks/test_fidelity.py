@@ -52,3 +52,22 @@ def test_timeloop_is_matched_on_gemmini(script):
     assert found["cycles_exact"] >= 0.999
     assert found["cycles_within_1pct"] == 1
     assert found["energy_within_5pct"] == 1
+
+
+def test_the_eyeriss_chip_takes_as_long_and_moves_as_much_as_its_own_mapping_says(script):
+    chip = script("eyeriss_chip")
+    rows = chip.load(reference("eyeriss_chip"))
+    found = chip.figures(chip.compare(rows))
+    assert found["rows"] == len(rows) == 18
+    own = [row for row in found["layers"] if "chip" in row]
+    assert len(own) == 5
+    for row in own:
+        assert row["chip"]["active_pes"] == row["measured"]["active_pes"]
+    assert 0.95 <= found["chip_processing_ms"]["ratio_of_sums"]["alexnet"] <= 1.05
+    assert found["chip_processing_ms"]["least_ratio"] >= 0.85
+    assert found["chip_processing_ms"]["largest_ratio"] <= 1.25
+    assert found["chip_buffer_mb"]["median_abs_pct_error"] <= 5
+    # Coding of zeros on the way off the chip saves the more, the more zeros there are.
+    assert 1.1 <= found["chip_dram_mb"]["least_ratio"]
+    assert found["chip_dram_mb"]["largest_ratio"] <= 2.1
+    assert found["spearman"] >= 0.9

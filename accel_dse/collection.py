@@ -17,7 +17,7 @@ from accel_dse.datasets.whole_files import refuse_existing
 from accel_dse.errors import FileError, OptionError, SimulatorError
 from accel_dse.simulators.base import Simulator
 from accel_dse.space import DesignSpace
-from accel_dse.study import chosen_options
+from accel_dse.chosen_options import chosen_options
 from accel_dse.workload import Workload
 
 CHUNK = 1_000

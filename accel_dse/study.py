@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from html import escape
 from importlib.metadata import version
-from typing import Any
-
-import numpy as np
 
 from accel_dse import plugins
+from accel_dse.chosen_options import chosen_options
 from accel_dse.errors import LogError
 from accel_dse.execution.crew import Crew
 from accel_dse.execution.desk import Desk
@@ -19,6 +17,7 @@ from accel_dse.optimizers.base import Optimizer
 from accel_dse.problem import Problem
 from accel_dse.progress import Progress, Tally, fitting
 from accel_dse.simulators.base import Simulator
+from accel_dse.simulators.cached import uncached
 from accel_dse.stopping import Until, stop_requests
 from accel_dse.trial import Trial
 from accel_dse.trial_log import TrialLog
@@ -114,14 +113,15 @@ class Study:
 
     def description(self) -> StudyDescription:
         """What the log says it is a log of."""
+        simulator = uncached(self.simulator)
         return StudyDescription(
             problem=self.problem.content(),
             optimizer=plugins.name_of("optimizers", type(self.optimizer)),
             optimizer_options=chosen_options(self.optimizer, besides=("problem", "seed")),
             seed=self.optimizer.seed,
-            simulator=plugins.name_of("simulators", type(self.simulator)),
-            simulator_version=self.simulator.version,
-            simulator_options=chosen_options(self.simulator),
+            simulator=plugins.name_of("simulators", type(simulator)),
+            simulator_version=simulator.version,
+            simulator_options=chosen_options(simulator),
             package_version=version("accel-dse"),
         )
 
@@ -143,42 +143,10 @@ class Study:
             "objectives": ", ".join(map(str, goal.objectives)),
             "limits": ", ".join(map(str, goal.limits)) or "none",
             "optimizer": f"{self.optimizer!r}",
-            "simulator": plugins.name_of("simulators", type(self.simulator)),
+            "simulator": plugins.name_of("simulators", type(uncached(self.simulator))),
             "log": self.log.place,
         }
         cells = "".join(
             f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in rows.items()
         )
         return f"<table>{cells}</table>"
-
-
-def chosen_options(plugin: object, besides: Sequence[str] = ()) -> dict[str, Any]:
-    """The options that `plugin` was made with, as plain data; none if it is no dataclass.
-
-    Those that it declares with `compare=False` cannot change what comes out, and are left out.
-    """
-    if not is_dataclass(plugin):
-        return {}
-    return {
-        item.name: _plain(getattr(plugin, item.name))
-        for item in fields(plugin)
-        if item.init and item.compare and item.name not in besides
-    }
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if is_dataclass(value) and not isinstance(value, type):
-        return chosen_options(value)
-    if isinstance(value, dict):
-        return {str(_plain(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, set | frozenset):
-        return sorted(map(_plain, value))
-    if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
-    if callable(value):  # its text would hold an address, another one in every run
-        return f"{value.__module__}:{value.__qualname__}"
-    return str(value)

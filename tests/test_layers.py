@@ -29,13 +29,14 @@ LAYERS = [
         technology
         hardware mapping
         template.*
+        mapping_space
         trial
         problem
         dataset claim log_tables
         log_database
         log_rows
         trial_log
-        files.* plugins
+        files.* plugins chosen_options
         workloads.*
         datasets.*
         simulators.base surrogates.base optimizers.base

@@ -58,7 +58,7 @@ def connect(place: str, *, write: bool) -> sa.Connection:
     Raises:
         LogError: there is none, or it is not ours, or it is of a newer form.
     """
-    path = _sqlite_path(place)
+    path = sqlite_path(place)
     if path is None:
         connection = sa.create_engine(place).connect()
     else:
@@ -81,7 +81,7 @@ def connect(place: str, *, write: bool) -> sa.Connection:
     return connection
 
 
-def _sqlite_path(place: str) -> Path | None:
+def sqlite_path(place: str) -> Path | None:
     """The file that `place` is; None if it is another database."""
     if "://" not in place:
         return Path(place)

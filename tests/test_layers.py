@@ -35,7 +35,7 @@ LAYERS = [
         dataset claim log_tables
         log_database
         log_rows
-        trial_log
+        trial_log ticket_queue
         files.* plugins chosen_options
         workloads.*
         datasets.*
@@ -59,7 +59,7 @@ HOMES = {
     "botorch": {"surrogates", "optimizers", "comparison"},
     "matplotlib": {"report"},
     "plotly": {"report"},
-    "sqlalchemy": {"log_tables", "log_database", "trial_log"},
+    "sqlalchemy": {"log_tables", "log_database", "trial_log", "ticket_queue"},
     "typer": {"cli"},
     "onnx": {"workloads", "surrogates"},
 }

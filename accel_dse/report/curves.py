@@ -6,12 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter
 
 from accel_dse.comparison import Curves, Standing
 from accel_dse.errors import OptionError
-from accel_dse.report.figures import FORMATS, INK, STYLE
-from accel_dse.report.tables import number
+from accel_dse.report.figures import FORMATS, INK, STYLE, fit
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222", "#8a8a8a")
 """Source: Okabe and Ito, "Color Universal Design", 2008; and gray."""
@@ -69,9 +67,7 @@ def best_so_far(axes: Axes, curves: Curves, found: list[Standing]) -> None:
     axes.set_xlabel("simulations")
     axes.set_xlim(1, curves.budget)
     if ends:
-        margin = 0.08 * (max(ends) - min(ends) or abs(ends[0]) or 1.0)
-        axes.set_ylim(min(ends) - margin, max(ends) + margin)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        fit(axes, "y", np.array(ends))
     axes.legend(loc="best")
 
 

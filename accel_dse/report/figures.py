@@ -102,7 +102,7 @@ def convergence(axes: Axes, trials: Sequence[Trial], summary: Summary) -> None:
     places = np.arange(1, len(summary.best_so_far) + 1)
     axes.step(places, summary.best_so_far, where="post", color=INK, lw=1.8, label="best so far")
     axes.set_xlim(0, len(summary.best_so_far))
-    _fit(axes, "y", values)
+    fit(axes, "y", values)
     axes.legend(loc="best")
 
 
@@ -142,8 +142,8 @@ def trade_off(axes: Axes, trials: Sequence[Trial], summary: Summary) -> None:
     elif summary.best:
         best = summary.best[0]
         axes.plot(best.metrics[second], best.metrics[first], "*", ms=12, color=INK, label="best")
-    _fit(axes, "x", x)
-    _fit(axes, "y", y)
+    fit(axes, "x", x)
+    fit(axes, "y", y)
     axes.set_xlabel(second)
     axes.set_ylabel(first)
     axes.legend(loc="best")
@@ -217,7 +217,7 @@ def _say(axes: Axes, text: str) -> None:
     axes.set_yticks([])
 
 
-def _fit(axes: Axes, which: Literal["x", "y"], values: NDArray[np.float64]) -> None:
+def fit(axes: Axes, which: Literal["x", "y"], values: NDArray[np.float64]) -> None:
     """Scale, range and ticks for `values`: a few far ones must not squeeze the rest."""
     low, high = float(values.min()), float(np.quantile(values, 0.98))
     axis = axes.xaxis if which == "x" else axes.yaxis

@@ -14,12 +14,15 @@ from accel_dse.problem import Goal
 from accel_dse.report.tables import number
 
 SHOWN_MARKS = 4
-"""Budgets at which the best value is shown; they fit in 100 columns."""
+"""Budgets at which the best value is shown; they fit in 80 columns."""
+
+WIDEST_LABEL = 32
+"""Labels that are longer are folded."""
 
 
 def ranking(found: Sequence[Standing], pairs: Sequence[Duel], goal: Goal) -> RenderableType:
     """The contestants, best median first, and who beats whom."""
-    parts: list[RenderableType] = [_table(found, goal)]
+    parts: list[RenderableType] = [_values(found, goal), _effort(found)]
     for standing in found:
         for seed, problem in standing.broken.items():
             parts.append(Text(f"{standing.label} seed {seed}: {problem}", style="red"))
@@ -28,54 +31,53 @@ def ranking(found: Sequence[Standing], pairs: Sequence[Duel], goal: Goal) -> Ren
     return Group(*parts)
 
 
-def _table(found: Sequence[Standing], goal: Goal) -> Table:
-    objective = goal.objectives[0]
+def _values(found: Sequence[Standing], goal: Goal) -> Table:
+    """The first objective after so many simulations, and its quartiles at the end."""
     marks = list(found[0].marks)[-SHOWN_MARKS:]
-    several = found[0].hypervolume is not None
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        show_edge=False,
-        title=f"{objective.metric} after so many simulations: median [quartiles] "
-        f"over {found[0].seeds} seeds",
-        title_justify="left",
+    table = _titled(
+        found,
+        f"{goal.objectives[0].metric} after so many simulations: median of {found[0].seeds} seeds",
     )
-    table.add_column("optimizer", overflow="fold")
     for mark in marks:
         table.add_column(f"{mark:,}", justify="right")
-    if several:
-        table.add_column("hypervolume", justify="right")
-    for name in ("first accepted", f"within {NEAR:.0%}", "infeasible", "s per ask"):
+    table.add_column("quartiles", justify="right")
+    for place, standing in enumerate(found):
+        cells = [_value(standing.marks[mark][1]) for mark in marks]
+        low, _, high = standing.marks[marks[-1]]
+        table.add_row(_name(place, standing), *cells, f"{_value(low)} {_value(high)}")
+    return table
+
+
+def _effort(found: Sequence[Standing]) -> Table:
+    """What it took."""
+    table = _titled(found, "simulations needed, and what was spent: medians")
+    names = ["first accepted", f"within {NEAR:.0%}", "infeasible", "s per ask"]
+    if found[0].hypervolume is not None:
+        names.insert(0, "hypervolume")
+    for name in names:
         table.add_column(name, justify="right")
     for place, standing in enumerate(found):
-        cells = [_spread(standing.marks[mark], last=mark == marks[-1]) for mark in marks]
-        if standing.hypervolume is not None:
-            cells.append(_spread(standing.hypervolume, last=True))
-        table.add_row(
-            Text(standing.label, style="bold" if place == 0 else ""),
-            *cells,
+        cells = [
             _count(standing.first),
             _count(standing.near),
             f"{standing.infeasible[1]:.0%}",
             "-" if math.isnan(standing.ask_s) else f"{standing.ask_s:.2g}",
-        )
+        ]
+        if standing.hypervolume is not None:
+            cells.insert(0, _value(standing.hypervolume[1]))
+        table.add_row(_name(place, standing), *cells)
     return table
 
 
 def _duels(found: Sequence[Standing], pairs: Sequence[Duel]) -> Table:
     """How likely the row's run ends better than the column's; bold where p < 0.05."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        show_edge=False,
-        title="how likely a run of the row ends better than one of the column (bold: p < 0.05)",
-        title_justify="left",
+    table = _titled(
+        found, "how likely the row's run ends better than the column's (bold: p < 0.05)"
     )
     chance = {}
     for duel in pairs:
         chance[duel.one, duel.other] = (duel.better, duel.p)
         chance[duel.other, duel.one] = (1 - duel.better, duel.p)
-    table.add_column("")
     for i in range(len(found)):
         table.add_column(f"{i + 1}", justify="right")
     for i, row in enumerate(found):
@@ -84,13 +86,26 @@ def _duels(found: Sequence[Standing], pairs: Sequence[Duel]) -> Table:
             better, p = chance.get((row.label, column.label), (math.nan, 1.0))
             text = "" if math.isnan(better) else f"{better:.0%}"
             cells.append(Text(text, style="bold" if p < 0.05 else ""))
-        table.add_row(Text(f"{i + 1} {row.label}"), *cells)
+        table.add_row(_name(i, row), *cells)
     return table
 
 
-def _spread(values: Spread, *, last: bool) -> str:
-    low, middle, high = ("-" if math.isnan(value) else number(value) for value in values)
-    return f"{middle} [dim]({low} {high})[/]" if last else middle
+def _titled(found: Sequence[Standing], title: str) -> Table:
+    """A table whose first column is for contestants."""
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, title=title, title_justify="left"
+    )
+    widest = max(len(standing.label) for standing in found) + 2
+    table.add_column("", overflow="fold", min_width=min(widest, WIDEST_LABEL))
+    return table
+
+
+def _name(place: int, standing: Standing) -> Text:
+    return Text(f"{place + 1} {standing.label}", style="bold" if place == 0 else "")
+
+
+def _value(value: float) -> str:
+    return "-" if math.isnan(value) else number(value)
 
 
 def _count(values: Spread) -> str:

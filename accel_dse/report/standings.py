@@ -51,7 +51,7 @@ def _values(found: Sequence[Standing], goal: Goal) -> Table:
 def _effort(found: Sequence[Standing]) -> Table:
     """What it took."""
     table = _titled(found, "simulations needed, and what was spent: medians")
-    names = ["first accepted", f"within {NEAR:.0%}", "infeasible", "s per ask"]
+    names = ["accepted", f"within {NEAR:.0%}", "infeasible", "s per ask"]
     if found[0].hypervolume is not None:
         names.insert(0, "hypervolume")
     for name in names:

@@ -33,6 +33,7 @@ class Study:
         simulator: measures them.
         log: where every trial goes, before anyone learns from it.
         progress: shows how it goes; by default what suits where we run.
+        recipe: how another process can make this study; kept in the log for it.
     """
 
     problem: Problem
@@ -40,6 +41,7 @@ class Study:
     simulator: Simulator
     log: TrialLog
     progress: Progress = field(default_factory=fitting, repr=False)
+    recipe: str = field(default="", repr=False)
 
     def run(
         self,
@@ -77,7 +79,7 @@ class Study:
         """
         batch = batch or (self.optimizer.natural_batch if workers == 1 else 1)
         measure = Measure(self.problem, self.simulator)
-        self.log.create_or_check(self.description())
+        self._open_log()
         try:
             trials = self.log.read()
             self._catch_up(trials)
@@ -110,6 +112,20 @@ class Study:
         finally:
             self.log.close()
         return trials
+
+    def write_down(self) -> None:
+        """Makes the log, or checks that it is this study's, and leaves it to workers.
+
+        Raises:
+            LogError: the log cannot be written, is in use, or is of another study.
+        """
+        self._open_log()
+        self.log.close()
+
+    def _open_log(self) -> None:
+        self.log.create_or_check(self.description())
+        if self.recipe and self.recipe != self.log.recipe():
+            self.log.keep_recipe(self.recipe)
 
     def description(self) -> StudyDescription:
         """What the log says it is a log of."""

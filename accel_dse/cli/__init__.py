@@ -11,6 +11,7 @@ from accel_dse.cli.evaluation import simulate_command
 from accel_dse.cli.offline import collect_command
 from accel_dse.cli.results import report_command
 from accel_dse.cli.search import optimize_command
+from accel_dse.cli.work import worker_command
 from accel_dse.errors import DseError
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.command("check")(check_command)
 app.command("simulate")(simulate_command)
 app.command("optimize")(optimize_command)
 app.command("compare")(compare_command)
+app.command("worker")(worker_command)
 app.command("report")(report_command)
 app.command("collect")(collect_command)
 

@@ -41,10 +41,15 @@ def build_problem(
 def build_simulator(name: str, options: Mapping[str, Any], file: SpaceFile) -> Simulator:
     """The simulator called `name`; close it when done.
 
+    `NAME:PATH` stands for the simulator NAME with the option `path`.
+
     Raises:
         OptionError: there is none, or an option does not fit.
         FileError: it needs an `accelerator` section, and the file has none, or a wrong one.
     """
+    name, colon, path = name.partition(":")
+    if colon:
+        options = {**options, "path": path}
     cls = plugins.load("simulators", name)
     values = plugins.read_options(name, cls, options)
     if cls.takes_template:

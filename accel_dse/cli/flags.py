@@ -74,6 +74,41 @@ OptionalSimulator = Annotated[
     str | None,
     word("--simulator", "NAME", "What measures designs.", show_default=DEFAULT_SIMULATOR),
 ]
+Workers = Annotated[
+    int | None,
+    word(
+        "--workers",
+        "N",
+        "Designs simulated at a time; 0 leaves them to `accel-dse worker`.",
+        min=0,
+        show_default="1",
+    ),
+]
+Dask = Annotated[
+    str,
+    word(
+        "--dask",
+        "ADDRESS|FILE",
+        "A Dask cluster: its scheduler's address, or a YAML file that says which jobs to submit.",
+        show_default=False,
+    ),
+]
+Cache = Annotated[
+    str,
+    word("--cache", "FILE", "Results that studies share; made if not there.", show_default=False),
+]
+Deadline = Annotated[
+    str,
+    word("--deadline", "TIME", "End then: 17:30, or 2026-12-24T17:30.", show_default=False),
+]
+MaxHours = Annotated[
+    float | None,
+    word("--max-hours", "H", "End after so many hours.", min=0.0, show_default=False),
+]
+Target = Annotated[
+    float | None,
+    word("--target", "VALUE", "End once the first objective is as good.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

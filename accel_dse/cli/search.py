@@ -51,14 +51,20 @@ def optimize_command(
         bool,
         typer.Option("--take-over", help="Write though the log seems to be in use elsewhere."),
     ] = False,
+    workers: flags.Workers = None,
+    dask: flags.Dask = "",
+    cache: flags.Cache = "",
+    deadline: flags.Deadline = "",
+    max_hours: flags.MaxHours = None,
+    target_value: flags.Target = None,
     as_json: flags.Json = False,
 ) -> None:
     """Search for the best designs until the log holds TRIALS; run again to continue.
 
-    Every trial is on disk before the next one is proposed. Ctrl-C stops after the present batch;
-    the same command goes on from there as if it had never stopped.
+    Every trial is on disk before the optimizer learns from it. Ctrl-C stops once what runs is
+    done; the same command goes on from there as if it had never stopped.
     """
-    from accel_dse.cli import searching
+    from accel_dse.cli import running, searching
     from accel_dse.trial_log import TrialLog
 
     asked = searching.Flags(
@@ -77,4 +83,10 @@ def optimize_command(
         batch=batch,
         seed=seed,
     )
-    searching.run(asked.search(), TrialLog(log, take_over=take_over), as_json=as_json)
+    how = running.Running(
+        workers=workers,
+        dask=dask,
+        cache=cache,
+        until=running.until(deadline, max_hours, target_value),
+    )
+    running.run(asked.search(), TrialLog(log, take_over=take_over), how, as_json=as_json)

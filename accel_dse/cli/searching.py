@@ -1,27 +1,16 @@
-"""What `accel-dse optimize` does."""
+"""What `accel-dse optimize` is asked for."""
 
-import json
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 
-import typer
-from rich.console import Console
-
 from accel_dse.cli.building import build_optimizer, build_problem, build_simulator
-from accel_dse.errors import OptionError, SimulatorError
+from accel_dse.errors import OptionError
 from accel_dse.files import load_space, load_study, read_yaml
 from accel_dse.files.space_file import find_space
 from accel_dse.files.study_file import Choice
 from accel_dse.problem import Aggregate, Goal, Limit, Objective
-from accel_dse.report import tables
-from accel_dse.report.summary import summarize
 from accel_dse.study import Study
-from accel_dse.trial import Outcome, Trial
 from accel_dse.trial_log import TrialLog
-
-STOPPED = 130
-"""Exit code of a run that was stopped. Source: the shell's, 128 + SIGINT."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,32 +132,3 @@ class Flags:
             optimizer=Choice(self.optimizer or "evolution", self.options),
             simulator=Choice(self.simulator or "accelerator", self.simulator_options),
         )
-
-
-def run(search: Search, log: TrialLog, *, as_json: bool) -> None:
-    """Runs the search on `log`, and prints what it found.
-
-    Raises:
-        SimulatorError: it failed on every design; the log says how.
-        typer.Exit: it was stopped.
-    """
-    study = search.study(log)
-    with closing(study.simulator):
-        try:
-            trials, stopped = study.run(search.trials, batch=search.batch), False
-        except KeyboardInterrupt:
-            trials, stopped = log.read(), True
-    summary = summarize(trials, study.problem.goal)
-    if as_json:
-        print(json.dumps({"log": log.place, "stopped": stopped, **summary.content()}, indent=2))
-    else:
-        Console().print(tables.found(summary, log.place, stopped=stopped))
-    if trials and all(_broke(trial) for trial in trials):
-        reason = trials[-1].reason
-        raise SimulatorError(f"the simulator failed on all {len(trials):,} designs: {reason}")
-    if stopped:
-        raise typer.Exit(STOPPED)
-
-
-def _broke(trial: Trial) -> bool:
-    return trial.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)

@@ -29,12 +29,14 @@ class Worker:
         measure: measures them.
         queue: of the study.
         progress: shows how the whole study goes.
+        brought: how many trials it brought so far.
     """
 
     optimizer: Optimizer
     measure: Measure
     queue: TicketQueue
     progress: Progress = field(default_factory=Silent, repr=False)
+    brought: int = field(default=0, init=False)
 
     def run(self, n_trials: int, until: Until = Until()) -> int:  # noqa: B008  it is frozen
         """Works until the log holds `n_trials`.
@@ -51,17 +53,16 @@ class Worker:
         """
         goal = self.optimizer.problem.goal
         tally = Tally(goal, [], n_trials)
-        brought = 0
         with self.progress, stop_requests(self.progress.say) as stop_requested:
             while True:
                 self._learn(tally)
                 done = len(self.optimizer.trials) >= n_trials
                 if done or until.reason(goal, tally.status().best):
-                    return brought
+                    return self.brought
                 if stop_requested():
                     raise KeyboardInterrupt
                 if taken := self.queue.take():
-                    brought += self._work(*taken)
+                    self.brought += self._work(*taken)
                 elif len(self.optimizer.trials) + len(self.optimizer.pending) < n_trials:
                     self._propose()
                 else:  # others are at the last ones; they may need help yet

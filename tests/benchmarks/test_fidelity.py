@@ -71,3 +71,14 @@ def test_the_eyeriss_chip_takes_as_long_and_moves_as_much_as_its_own_mapping_say
     assert 1.1 <= found["chip_dram_mb"]["least_ratio"]
     assert found["chip_dram_mb"]["largest_ratio"] <= 2.1
     assert found["spearman"] >= 0.9
+
+
+def test_both_fidelities_rank_designs_alike(script):
+    two = script("two_fidelities")
+    found = two.compare("gemmini", two.load("resnet18"), 60, 0, "low")
+    assert found["designs"] == 60
+    assert found["feasible"] == 1
+    assert found["spearman"] >= 0.95
+    assert found["ratio_median"] >= 1
+    assert sum(found["cycles_by_cause"].values()) == pytest.approx(1)
+    assert sum(found["apart_by_cause"].values()) == pytest.approx(1)

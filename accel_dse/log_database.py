@@ -60,7 +60,7 @@ def connect(place: str, *, write: bool) -> sa.Connection:
     """
     path = sqlite_path(place)
     if path is None:
-        connection = sa.create_engine(place).connect()
+        connection = sa.create_engine(place, poolclass=sa.NullPool).connect()
     else:
         engine = sa.create_engine(
             "sqlite://", creator=lambda: _open(path, write), poolclass=sa.NullPool

@@ -32,12 +32,28 @@ def written_down(place):
     return place
 
 
+def a_queue(place, **options):
+    queue = TicketQueue(place, **options)
+    OPEN.append(queue)
+    return queue
+
+
+OPEN = []
+
+
+@pytest.fixture(autouse=True)
+def closed_queues():
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
 def a_worker(place, *, seconds=uneven, at=lambda n: None, lease_s=30.0):
     study = a_study(place, simulator=Slow(seconds, at))
     return Worker(
         optimizer=study.optimizer,
         measure=Measure(study.problem, study.simulator),
-        queue=TicketQueue(place, lease_s=lease_s),
+        queue=a_queue(place, lease_s=lease_s),
         progress=Silent(),
     )
 
@@ -119,7 +135,7 @@ def test_killed_workers_lose_nothing(tmp_path):
 
 def test_a_lease_that_ran_out_is_taken_by_another_and_the_first_result_counts(tmp_path):
     place = written_down(tmp_path / "log.db")
-    slow, quick = TicketQueue(place, lease_s=0.2), TicketQueue(place, lease_s=30.0)
+    slow, quick = a_queue(place, lease_s=0.2), a_queue(place, lease_s=30.0)
     assert slow.issue(a_ticket(0))
     ticket, attempt, token = slow.take()
     assert (ticket, attempt) == (a_ticket(0), 0)
@@ -136,7 +152,7 @@ def test_a_lease_that_ran_out_is_taken_by_another_and_the_first_result_counts(tm
 
 def test_a_lease_is_renewed_while_a_simulation_runs(tmp_path):
     place = written_down(tmp_path / "log.db")
-    others = TicketQueue(place, lease_s=30.0)
+    others = a_queue(place, lease_s=30.0)
     taken = []
     worker = a_worker(place, seconds=lambda n: 2.5, at=taken.append, lease_s=1.0)
     thread = threading.Thread(target=worker.run, args=(1,))
@@ -151,7 +167,7 @@ def test_a_lease_is_renewed_while_a_simulation_runs(tmp_path):
 
 def test_a_ticket_that_is_not_the_next_is_refused(tmp_path):
     place = written_down(tmp_path / "log.db")
-    one, two = TicketQueue(place), TicketQueue(place)
+    one, two = a_queue(place), a_queue(place)
     assert one.issue(a_ticket(0))
     assert not two.issue(a_ticket(0, design={"pes_x": 2}))
     assert two.standing(0).next_number == 1
@@ -159,7 +175,7 @@ def test_a_ticket_that_is_not_the_next_is_refused(tmp_path):
 
 def test_a_design_that_no_worker_survives_failed(tmp_path):
     place = written_down(tmp_path / "log.db")
-    queue = TicketQueue(place, lease_s=0.0)
+    queue = a_queue(place, lease_s=0.0)
     queue.issue(a_ticket(0))
     for attempt in range(LIVES):
         assert queue.take()[1] == attempt
@@ -171,7 +187,7 @@ def test_a_design_that_no_worker_survives_failed(tmp_path):
 
 def test_workers_and_a_plain_study_do_not_write_at_once(tmp_path):
     place = written_down(tmp_path / "log.db")
-    queue = TicketQueue(place)
+    queue = a_queue(place)
     queue.issue(a_ticket(0))
     queue.take()
     study = a_study(place)
@@ -194,7 +210,7 @@ def test_a_worker_that_breaks_gives_its_ticket_back(tmp_path):
 
     with pytest.raises(RuntimeError, match="a bug"):
         a_worker(place, at=crash).run(5)
-    assert TicketQueue(place).take() is not None
+    assert a_queue(place).take() is not None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -20,6 +20,7 @@ Kind = Literal["simulators", "optimizers", "surrogates"]
 BUILT_IN: dict[str, dict[str, str]] = {
     "simulators": {
         "accelerator": "accel_dse.simulators.accelerator:AcceleratorSimulator",
+        "explicit": "accel_dse.simulators.explicit:ExplicitMappingSimulator",
         "systolic": "accel_dse.simulators.systolic:SystolicSimulator",
         "process": "accel_dse.simulators.process:ProcessSimulator",
     },
@@ -28,6 +29,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "evolution": "accel_dse.optimizers.evolution:Evolution",
         "firefly": "accel_dse.optimizers.firefly:Firefly",
         "constrained_bo": "accel_dse.optimizers.constrained_bo:ConstrainedBO",
+        "codesign": "accel_dse.optimizers.codesign:Codesign",
     },
     "surrogates": {},
 }

@@ -10,9 +10,12 @@ import pytest
 from accel_dse import plugins
 from accel_dse.cli.building import build_simulator
 from accel_dse.files import load_space
+from accel_dse.mapping_space import mapping_space
 from accel_dse.metrics import Metrics
 from accel_dse.optimizers.random_search import RandomSearch
 from accel_dse.simulators.base import Simulator
+from accel_dse.simulators.explicit import ExplicitMappingSimulator
+from accel_dse.template import read_template
 from accel_dse.testing import (
     ToySimulator,
     check_optimizer,
@@ -49,8 +52,19 @@ def systolic_arrays():
 
 STUBS = Path(__file__).parents[1] / "simulator_stubs"
 
+
+def explicit_mappings():
+    file = load_space("eyeriss_168")
+    template = read_template(file.accelerator, file.space)
+    space = mapping_space(file.space, template, toy_problem().workloads[0][0])
+    designs = space.sample_columns(40, np.random.default_rng(0))
+    designs["input_words"][::4] = 4  # less than some of the mappings need
+    return ExplicitMappingSimulator(template=template, fidelity="analytical"), designs
+
+
 SIMULATORS = {
     "accelerator": lambda: made("edge", "accelerator"),
+    "explicit": explicit_mappings,
     "systolic": systolic_arrays,
     "process": lambda: made(
         STUBS / "python" / "space.yaml",

@@ -7,25 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.designs import Column, Columns, length, rows
+from accel_dse.moves import exchanged, mutated
 from accel_dse.space import DesignSpace
 from accel_dse.trial import Design
 
 Floats = NDArray[np.float64]
 Score = Callable[[Columns], Floats]
 
-CLIMBERS = 10
+CLIMBERS = 6
 """Designs that climb at the same time."""
 
-DRAWN = 400
+DRAWN = 200
 """Random designs that compete to be climbers."""
 
 VARIED = 200
 """Variations of good known designs that do."""
 
-STEPS = 12
+STEPS = 8
 """Exchanges that a climber makes at most."""
 
-MOST_NEIGHBORS = 120
+MOST_NEIGHBORS = 100
 """Neighbors that one climber looks at in one step, drawn at random of more."""
 
 
@@ -63,16 +64,16 @@ def climb(
     """
     begin = [space.sample_columns(DRAWN, rng)]
     if parents:
-        chosen = [parents[i] for i in rng.integers(len(parents), size=VARIED)]
-        begin.append(space.columns(space.mutate(chosen, rng, rate=2 / len(space.parameters))))
         begin.append(space.columns(list(parents)))
+        chosen = rows(begin[1], rng.integers(len(parents), size=VARIED))
+        varied = mutated(space.parameters, chosen, 2 / len(space.parameters), rng)
+        begin.append(rows(varied, space.satisfied(varied)))
     seen = [_scored(score, _joined(begin))]
     climbers = seen[0].best(CLIMBERS)
     for _ in range(STEPS):
-        around, origin = space.neighbor_columns(climbers.columns)
-        if not length(around):
+        around, origin = _neighbors(space, climbers.columns, rng)
+        if not len(origin):
             break
-        around, origin = _fewer(around, origin, rng)
         found = _scored(score, around)
         seen.append(found)
         climbers = _stepped(climbers, found, origin)
@@ -91,15 +92,16 @@ def _joined(parts: Sequence[Columns]) -> dict[str, Column]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _fewer(
-    around: dict[str, Column], origin: NDArray[np.int64], rng: np.random.Generator
+def _neighbors(
+    space: DesignSpace, columns: Columns, rng: np.random.Generator
 ) -> tuple[dict[str, Column], NDArray[np.int64]]:
-    """At most `MOST_NEIGHBORS` of each climber's neighbors."""
+    """Valid ones of at most `MOST_NEIGHBORS` neighbors of each of `n` designs, and whose."""
+    around, origin = exchanged(space.parameters, columns)
     order = rng.permutation(len(origin))
     order = order[np.argsort(origin[order], kind="stable")]
-    sorted_origin = origin[order]
-    starts = np.searchsorted(sorted_origin, sorted_origin)
-    keep = np.sort(order[np.arange(len(order)) - starts < MOST_NEIGHBORS])
+    first = np.searchsorted(origin[order], origin[order])
+    keep = np.sort(order[np.arange(len(order)) - first < MOST_NEIGHBORS])
+    keep = keep[space.satisfied(rows(around, keep))]
     return rows(around, keep), origin[keep]
 
 

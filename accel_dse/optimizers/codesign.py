@@ -1,0 +1,304 @@
+"""Nested search of hardware and mappings: each level is an ordinary optimizer."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from accel_dse import plugins
+from accel_dse.errors import DesignError, OptionError
+from accel_dse.mapping_space import SEPARATOR
+from accel_dse.optimizers.base import Optimizer
+from accel_dse.parameters import Categorical, Ordinal, Parameter
+from accel_dse.problem import Objective, Problem
+from accel_dse.space import DesignSpace
+from accel_dse.trial import Design, Outcome, Trial
+
+DIGITS = 1_000_003
+"""Keeps the seeds of inner searches apart."""
+
+
+@dataclass
+class Block:
+    """All trials of one hardware design.
+
+    Attributes:
+        hardware: its design.
+        number: how many other hardware designs came before.
+        trials: of it, in order.
+        pending: designs of it that are being simulated.
+    """
+
+    hardware: Design
+    number: int
+    trials: list[Trial] = field(default_factory=list)
+    pending: list[Design] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.trials) + len(self.pending)
+
+
+@dataclass(kw_only=True)
+class Codesign(Optimizer):
+    """Searches hardware by one optimizer, and the mappings of its layers by another.
+
+    For a space of `mapping_space`: parameters named `LAYER__...` are a layer's mapping, all others
+    the hardware. Each hardware design gets `mapping_trials` trials, each of which tries a mapping
+    for every layer; the last one joins the best mapping of each. What the hardware is worth is its
+    best trial, and the outer optimizer is told that alone. Hardware that some layer has no valid
+    mapping on is never simulated; the outer optimizer is told that it cannot work.
+
+    The simulator must report, for each layer, `LAYER/METRIC` of the objective (for `layer_edp`,
+    `LAYER/edp`). In a space without mappings the outer optimizer searches alone.
+
+    Attributes:
+        hardware: name of the outer optimizer.
+        mapping: name of the inner one.
+        mapping_trials: trials of each hardware design.
+        remembered: how many of a layer's best mappings on other hardware are tried first.
+
+    Source:
+        Shi, Sakhuja, Hashemi, Swersky, Lin, "Learned Hardware/Software Co-Design of Neural
+        Accelerators", arXiv 2010.02075; remembering mappings is ours.
+    """
+
+    hardware: str = "constrained_bo"
+    mapping: str = "constrained_bo"
+    mapping_trials: int = 250
+    remembered: int = 5
+
+    _layers: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _outer: Problem = field(init=False, repr=False, compare=False)
+    _next: list[tuple[Design, list[Trial]]] = field(init=False, repr=False, compare=False)
+    _inner: dict[Hashable, Optimizer] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, low in (("mapping_trials", 2), ("remembered", 0)):
+            if getattr(self, name) < low:
+                raise OptionError(
+                    f"codesign: {name}: must be at least {low}, got {getattr(self, name)}"
+                )
+        for name in (self.hardware, self.mapping):
+            if plugins.load("optimizers", name) is type(self):
+                raise OptionError(f"codesign: {name!r} cannot be a level of itself")
+        names = self.problem.space.names
+        self._layers = tuple(
+            dict.fromkeys(name.partition(SEPARATOR)[0] for name in names if SEPARATOR in name)
+        )
+        if self._layers and len(self.problem.objectives) > 1:
+            raise OptionError("codesign: several objectives", hint="name one, such as edp")
+        hardware = tuple(p for p in self.problem.space.parameters if SEPARATOR not in p.name)
+        if not hardware:
+            raise OptionError("codesign: the space has no parameters of hardware")
+        self._outer = replace(self.problem, space=self._part("hardware", hardware))
+        self._next, self._inner = [], {}
+
+    def ask(self, n: int) -> list[Design]:
+        """`n` designs: of hardware whose trials are not all told or pending, then of new."""
+        if not self._layers:
+            return self._outer_search(self.trials, self.pending).ask(n)
+        blocks = self._blocks()
+        chosen: list[Design] = []
+        for block in blocks:
+            room = self.mapping_trials - len(block)
+            if room > 0 and len(chosen) < n:
+                chosen += self._mapped(block, blocks, min(room, n - len(chosen)))
+        awaited = [block.hardware for block in blocks if not self._complete(block)]
+        while len(chosen) < n:
+            finished = [block for block in blocks if self._complete(block)]
+            block = Block(self._new_hardware(finished, awaited), len(blocks))
+            blocks.append(block)
+            awaited.append(block.hardware)
+            chosen += self._mapped(block, blocks, min(self.mapping_trials, n - len(chosen)))
+        return chosen
+
+    def _complete(self, block: Block) -> bool:
+        """Whether all trials of a hardware design are told."""
+        return len(block.trials) >= self.mapping_trials
+
+    def _blocks(self) -> list[Block]:
+        """The trials and the pending designs by hardware, in order of first appearance."""
+        blocks: dict[Hashable, Block] = {}
+        names = self._outer.space.names
+
+        def block_of(design: Design) -> Block:
+            hardware = {name: design[name] for name in names}
+            return blocks.setdefault(tuple(hardware.values()), Block(hardware, len(blocks)))
+
+        for trial in self.trials:
+            block_of(trial.design).trials.append(trial)
+        for design in self.pending:
+            block_of(design).pending.append(design)
+        return list(blocks.values())
+
+    def _part(self, name: str, parameters: Sequence[Parameter]) -> DesignSpace:
+        """The space of some parameters, with the rules and features about them alone."""
+        space = self.problem.space
+        names = {parameter.name for parameter in parameters}
+        return DesignSpace(
+            f"{space.name}_{name}",
+            tuple(parameters),
+            tuple(c for c in space.constraints if names.issuperset(c.rule.names)),
+            {k: e for k, e in space.features.items() if names.issuperset(e.names)},
+        )
+
+    # The outer search
+
+    def _new_hardware(self, finished: Sequence[Block], awaited: Sequence[Design]) -> Design:
+        """What the outer optimizer proposes after the `finished` blocks.
+
+        What it proposed before is found out again, since it was told of hardware without a
+        mapping that no trial speaks of. All of it is a function of the trials.
+        """
+        told = [self._worth(block) for block in finished]
+        for count in range(len(self._next), len(told) + 1):
+            barren = self._next[-1][1] if self._next else []
+            self._next.append(self._proposal([*told[:count], *barren], barren, []))
+        hardware, barren = self._next[len(told)]
+        if not awaited:
+            return hardware
+        return self._proposal([*told, *barren], barren, awaited)[0]
+
+    def _proposal(
+        self, told: Sequence[Trial], barren: Sequence[Trial], awaited: Sequence[Design]
+    ) -> tuple[Design, list[Trial]]:
+        """The next hardware that all layers have a mapping on; and all known to have none."""
+        outer = self._outer_search(told, awaited)
+        found = list(barren)
+        while True:
+            hardware = outer.ask(1)[0]
+            reason = self._unmappable(hardware)
+            if not reason:
+                return hardware, found
+            index = len(outer.trials)
+            found.append(
+                Trial(index=index, design=hardware, outcome=Outcome.INFEASIBLE, reason=reason)
+            )
+            outer.tell(found[-1:], pending=awaited)
+
+    def _outer_search(self, told: Sequence[Trial], awaited: Sequence[Design]) -> Optimizer:
+        cls = plugins.load("optimizers", self.hardware)
+        outer: Optimizer = cls(problem=self._outer, seed=self.seed)
+        outer.tell(told, pending=awaited)
+        return outer
+
+    def _unmappable(self, hardware: Design) -> str:
+        """Which layer has no valid mapping, and why; "" if all have one."""
+        for layer in self._layers:
+            try:
+                self._layer_space(hardware, layer).sample(1, self.rng())
+            except DesignError as error:
+                return f"{layer}: {error}"
+        return ""
+
+    def _worth(self, block: Block) -> Trial:
+        """The trial that the outer optimizer is told of a block."""
+        best = self.problem.best(block.trials)
+        feasible = [trial for trial in block.trials if trial.feasible]
+        chosen = best or (feasible or block.trials)[-1]
+        return replace(chosen, index=block.number, design=block.hardware)
+
+    # The inner searches
+
+    def _layer_space(self, hardware: Design, layer: str) -> DesignSpace:
+        """The mappings of `layer` on one hardware design, whose parameters have one value."""
+        parameters = [_fixed(name, hardware[name]) for name in self._outer.space.names]
+        own = [p for p in self.problem.space.parameters if _layer_of(p.name) == layer]
+        return self._part(layer, [*parameters, *own])
+
+    def _mapped(self, block: Block, blocks: Sequence[Block], n: int) -> list[Design]:
+        """`n` more designs of a block."""
+        last = len(block) + n == self.mapping_trials
+        columns = []
+        for place, layer in enumerate(self._layers):
+            wanted = n - last
+            warm = self._remembered(layer, block, blocks)[len(block) :][:wanted]
+            inner = self._search(block, place)
+            chosen = [*warm, *(inner.ask(wanted - len(warm)) if wanted > len(warm) else [])]
+            if last:
+                chosen.append(self._best_mapping(layer, block) or inner.ask(1)[0])
+            columns.append(chosen)
+        names = self.problem.space.names
+        designs: list[Design] = []
+        for choice in zip(*columns):
+            joined = {name: value for part in choice for name, value in part.items()}
+            designs.append({name: joined[name] for name in names})
+        return designs
+
+    def _search(self, block: Block, place: int) -> Optimizer:
+        """The search of a layer's mappings on one hardware design, told all that is known."""
+        layer = self._layers[place]
+        key = (*block.hardware.values(), layer)
+        if key not in self._inner:
+            problem = replace(
+                self.problem,
+                space=self._layer_space(block.hardware, layer),
+                objectives=(Objective(self._metric(layer), self.problem.objectives[0].sense),),
+                limits=(),
+            )
+            seed = (self.seed * DIGITS + block.number) * len(self._layers) + place
+            self._inner[key] = plugins.load("optimizers", self.mapping)(problem=problem, seed=seed)
+        inner = self._inner[key]
+        names = inner.problem.space.names
+        news = block.trials[len(inner.trials) :]
+        inner.tell(
+            [replace(t, design=_some(t.design, names), index=t.index) for t in news],
+            pending=[_some(design, names) for design in block.pending],
+        )
+        return inner
+
+    def _metric(self, layer: str) -> str:
+        """The layer's share of the objective."""
+        return f"{layer}/{self.problem.objectives[0].metric.removeprefix('layer_')}"
+
+    def _cost(self, layer: str, trial: Trial) -> float:
+        name = self._metric(layer)
+        if name not in trial.metrics:
+            raise OptionError(
+                f"codesign: trial {trial.index} has no metric {name!r}",
+                hint="use a simulator that reports the layers, such as explicit",
+            )
+        sign = 1.0 if self.problem.objectives[0].sense == "minimize" else -1.0
+        return sign * trial.metrics[name]
+
+    def _best_mapping(self, layer: str, block: Block) -> Design | None:
+        """The block's best mapping of a layer."""
+        feasible = [trial for trial in block.trials if trial.feasible]
+        if not feasible:
+            return None
+        best = min(feasible, key=lambda trial: self._cost(layer, trial))
+        return _some(best.design, self._names_of(layer))
+
+    def _names_of(self, layer: str) -> list[str]:
+        """Parameters of the hardware and of one layer."""
+        return [n for n in self.problem.space.names if _layer_of(n) in ("", layer)]
+
+    def _remembered(self, layer: str, block: Block, blocks: Sequence[Block]) -> list[Design]:
+        """The layer's best mappings on other hardware that are valid on this, latest first."""
+        found = []
+        for other in reversed(blocks[: block.number]):
+            best = self._best_mapping(layer, other)
+            if best is not None:
+                found.append({**best, **block.hardware})
+        space = self._search(block, self._layers.index(layer)).problem.space
+        distinct: list[Design] = list({tuple(d.values()): d for d in found}.values())
+        if not distinct:
+            return []
+        valid = space.satisfied(space.columns(distinct))
+        return [design for design, good in zip(distinct, valid) if good][: self.remembered]
+
+
+def _layer_of(name: str) -> str:
+    """The layer that a parameter belongs to; "" for the hardware's."""
+    layer, separator, _ = name.partition(SEPARATOR)
+    return layer if separator else ""
+
+
+def _some(design: Design, names: Iterable[str]) -> Design:
+    return {name: design[name] for name in names}
+
+
+def _fixed(name: str, value: Any) -> Parameter:
+    """A parameter that has just one value."""
+    if isinstance(value, tuple):
+        raise OptionError(f"codesign: {name}: a structured parameter must belong to a layer")
+    return Categorical(name, (value,)) if isinstance(value, str) else Ordinal(name, (value,))

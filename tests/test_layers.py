@@ -32,16 +32,18 @@ LAYERS = [
         mapping_space
         trial
         problem
-        dataset claim log_tables
+        dataset claim log_tables log_carving
         log_database
         log_rows
         trial_log ticket_queue
+        log_care
         files.* plugins chosen_options
         workloads.*
         datasets.*
         simulators.base surrogates.base optimizers.base
         simulators.*
         surrogates.*
+        simulators.surrogate
         optimizers.*
         progress stopping
         execution.*

@@ -8,7 +8,13 @@ import typer
 from accel_dse.cli.catalog import check_command, list_command
 from accel_dse.cli.compare import compare_command
 from accel_dse.cli.evaluation import simulate_command
-from accel_dse.cli.offline import collect_command
+from accel_dse.cli.logs import log_app
+from accel_dse.cli.offline import (
+    collect_command,
+    export_command,
+    fit_command,
+    propose_command,
+)
 from accel_dse.cli.results import report_command
 from accel_dse.cli.search import optimize_command
 from accel_dse.cli.work import worker_command
@@ -28,8 +34,12 @@ app.command("simulate")(simulate_command)
 app.command("optimize")(optimize_command)
 app.command("compare")(compare_command)
 app.command("worker")(worker_command)
+app.add_typer(log_app, name="log")
 app.command("report")(report_command)
 app.command("collect")(collect_command)
+app.command("fit")(fit_command)
+app.command("propose")(propose_command)
+app.command("export")(export_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,130 @@
+"""What `accel-dse log ...` does."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from accel_dse import log_care
+from accel_dse.datasets import trial_table
+from accel_dse.errors import LogError, OptionError
+from accel_dse.report.tables import title
+from accel_dse.trial import Trial
+from accel_dse.trial_log import TrialLog
+
+
+def show(place: str, *, last: int, trial: int | None, as_json: bool) -> None:
+    """Prints what the log at `place` is of, or one of its trials.
+
+    Raises:
+        OptionError: there is no such trial.
+    """
+    log = TrialLog(place)
+    study, trials = log.study(), log.read()
+    if trial is not None:
+        if trial >= len(trials):
+            raise OptionError(f"--trial: {log.place} has trials 0 to {len(trials) - 1}")
+        print(json.dumps(_content(trials[trial]), indent=2))
+        return
+    about: dict[str, Any] = {
+        "log": log.place,
+        "study": title(study),
+        "optimizer": study.optimizer,
+        "optimizer_options": dict(study.optimizer_options),
+        "seed": study.seed,
+        "simulator": study.simulator,
+        "simulator_version": study.simulator_version,
+        "package_version": study.package_version,
+        "created": _time(study.created),
+        "trials": len(trials),
+        **Counter(str(each.outcome) for each in trials),
+        "under_way": len(log.tickets(unfinished=True)),
+        "bytes": log_care.size_bytes(place),
+    }
+    shown = trials[-last:] if last else []
+    if as_json:
+        print(json.dumps({**about, "last": [_content(each) for each in shown]}, indent=2))
+        return
+    console = Console()
+    grid = Table.grid(padding=(0, 2))
+    for name, value in about.items():
+        grid.add_row(name.replace("_", " "), f"{value:,}" if type(value) is int else str(value))
+    console.print(grid)
+    if shown:
+        console.print(_table(shown))
+
+
+def _table(trials: Sequence[Trial]) -> Table:
+    metrics = list(dict.fromkeys(n for trial in trials for n in trial.metrics if "/" not in n))[:4]
+    table = Table("trial", "ended", "host", "outcome", *metrics, box=None)
+    for trial in trials:
+        values = [f"{trial.metrics[n]:.5g}" if n in trial.metrics else "" for n in metrics]
+        said = trial.outcome if trial.feasible else f"{trial.outcome}: {trial.reason}"
+        table.add_row(str(trial.index), _time(trial.ended), trial.host, said[:80], *values)
+    return table
+
+
+def export(place: str, out: Path, *, as_json: bool) -> None:
+    """Writes the log at `place` to a Parquet file."""
+    log = TrialLog(place)
+    trials = log.read()
+    trial_table.export(log.study(), trials, out)
+    _say({"file": str(out), "trials": len(trials)}, f"{len(trials):,} trials -> {out}", as_json)
+
+
+def merge(places: Sequence[str], out: str, *, as_json: bool) -> None:
+    """Brings logs together."""
+    logs = [TrialLog(place) for place in places]
+    study, trials = log_care.merged(logs)
+    log_care.written(out, study, trials)
+    again = sum(len(log.read()) for log in logs) - len(trials)
+    text = f"{len(trials):,} trials of {len(logs)} logs -> {out}"
+    text += f"; {again:,} came twice" if again else ""
+    _say({"log": out, "trials": len(trials), "came_twice": again}, text, as_json)
+
+
+def repair(place: str, out: str, like: str, *, as_json: bool) -> None:
+    """Saves what is whole.
+
+    Raises:
+        LogError: nothing can be saved.
+    """
+    study = TrialLog(like).study() if like else None
+    repaired = log_care.recovered(place, study)
+    if not repaired.kept:
+        raise LogError(f"{place}: not one whole trial is left in it")
+    log_care.written(out, repaired.study, repaired.kept)
+    lost = repaired.lost
+    text = f"{len(repaired.kept):,} whole trials -> {out}"
+    if lost:
+        named = ", ".join(map(str, lost[:20])) + (", ..." if len(lost) > 20 else "")
+        text += f"; {len(lost):,} are lost: {named}; those after them have new numbers"
+    text += f"; any after the last one kept are lost, too: compare with what {place} should hold"
+    _say({"log": out, "kept": len(repaired.kept), "lost": lost}, text, as_json)
+
+
+def _say(content: dict[str, Any], text: str, as_json: bool) -> None:
+    print(json.dumps(content, indent=2) if as_json else text)
+
+
+def _content(trial: Trial) -> dict[str, Any]:
+    return {
+        "index": trial.index,
+        "outcome": trial.outcome,
+        "reason": trial.reason,
+        "design": dict(trial.design),
+        "metrics": dict(trial.metrics),
+        "source": trial.source,
+        "started": _time(trial.started),
+        "ended": _time(trial.ended),
+        "host": trial.host,
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds") if seconds else ""

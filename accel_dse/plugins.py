@@ -23,6 +23,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "explicit": "accel_dse.simulators.explicit:ExplicitMappingSimulator",
         "systolic": "accel_dse.simulators.systolic:SystolicSimulator",
         "process": "accel_dse.simulators.process:ProcessSimulator",
+        "surrogate": "accel_dse.simulators.surrogate:SurrogateSimulator",
     },
     "optimizers": {
         "random": "accel_dse.optimizers.random_search:RandomSearch",
@@ -32,9 +33,15 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "p3bo": "accel_dse.optimizers.p3bo:P3BO",
         "adaptive_p3bo": "accel_dse.optimizers.adaptive_p3bo:AdaptiveP3BO",
         "constrained_bo": "accel_dse.optimizers.constrained_bo:ConstrainedBO",
+        "pareto_bo": "accel_dse.optimizers.pareto_bo:ParetoBO",
+        "linear_bo": "accel_dse.optimizers.linear_bo:LinearBO",
+        "relaxed_gp": "accel_dse.optimizers.relaxed_gp:RelaxedGP",
+        "tree_bo": "accel_dse.optimizers.tree_bo:TreeBO",
         "codesign": "accel_dse.optimizers.codesign:Codesign",
     },
-    "surrogates": {},
+    "surrogates": {
+        "conservative": "accel_dse.surrogates.conservative:Conservative",
+    },
 }
 
 

@@ -23,25 +23,39 @@ class Inputs:
         width: how many inputs there are.
     """
 
-    def __init__(self, space: DesignSpace) -> None:
+    def __init__(
+        self, space: DesignSpace, *, features: bool = True, features_only: bool = False
+    ) -> None:
+        """Finds out the ranges.
+
+        Args:
+            space: where designs come from.
+            features: whether the space's features are inputs.
+            features_only: whether they are the only ones.
+        """
         self.space = space
-        movable = [np.full(p.width, p.count > 1) for p in space.parameters]
+        movable = [np.full(p.width, p.count > 1 and not features_only) for p in space.parameters]
         self._encoded: NDArray[np.bool_] = np.concatenate(movable)
-        drawn = space.sample_columns(DRAWN, np.random.default_rng(0)) if space.features else {}
         self._ranges: dict[str, tuple[float, float]] = {}
-        for name, values in space.feature_values(drawn).items() if drawn else ():
-            low, high = float(values.min()), float(values.max())
-            if high - low > 1e-9 * max(abs(low), abs(high)):
-                self._ranges[name] = (low, high - low)
+        if features and space.features:
+            drawn = space.sample_columns(DRAWN, np.random.default_rng(0))
+            for name, values in space.feature_values(drawn).items():
+                low, high = float(values.min()), float(values.max())
+                if high - low > 1e-9 * max(abs(low), abs(high)):
+                    self._ranges[name] = (low, high - low)
         self.width = max(int(self._encoded.sum()) + len(self._ranges), 1)
 
     def of(self, columns: Columns) -> Floats:
         """The inputs of `n` designs by column, `(n, width)`."""
-        parts = [self.space.encode_columns(columns)[:, self._encoded]]
+        parts = [self.of_codes(self.space.encode_columns(columns))]
         if self._ranges:
-            features = self.space.feature_values(columns)
+            values = self.space.feature_values(columns)
             parts += [
-                ((features[k] - low) / span)[:, None] for k, (low, span) in self._ranges.items()
+                ((values[k] - low) / span)[:, None] for k, (low, span) in self._ranges.items()
             ]
         found = np.hstack(parts)
         return found if found.shape[1] else np.zeros((len(found), 1))
+
+    def of_codes(self, codes: Floats) -> Floats:
+        """The part of the inputs that stems from `n` encoded designs, whatever point they are."""
+        return np.asarray(codes[:, self._encoded])

@@ -1,0 +1,161 @@
+"""What `accel-dse propose` does."""
+
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from accel_dse.cli import flags
+from accel_dse.cli.building import build_simulator
+from accel_dse.errors import OptionError
+from accel_dse.files import load_space
+from accel_dse.metrics import Metrics
+from accel_dse.problem import Aggregate, Limit, Problem
+from accel_dse.report.tables import number
+from accel_dse.surrogates import model_folder
+from accel_dse.surrogates.base import Fitted
+from accel_dse.surrogates.proposing import Caution, Proposal, Search, best_logged
+from accel_dse.workload import Layer, Workload
+from accel_dse.workloads.load import load
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The command line of `propose`; see its help."""
+
+    model: Path
+    workloads: tuple[str, ...]
+    limits: tuple[str, ...]
+    aggregate: Aggregate
+    n: int
+    seed: int
+    caution: Caution
+    verify: str | None
+    space: str | None
+    simulator_options: Mapping[str, str]
+    shapes: Mapping[str, int]
+
+
+def propose(request: Request, *, as_json: bool) -> None:
+    """Searches the model, simulates what it found if asked to, and prints both."""
+    fitted = model_folder.read(request.model)
+    problem = _problem(request, fitted)
+    search = Search(
+        predictor=fitted.predictor,
+        log=fitted.log,
+        problem=problem,
+        caution=request.caution,
+        seed=request.seed,
+    )
+    proposals = search.propose(request.n)
+    best = best_logged(fitted.log, problem)
+    measured = _verified(request, problem, proposals) if request.verify else None
+    if as_json:
+        print(json.dumps(_content(proposals, best, measured), indent=2))
+        return
+    print_proposals(problem, proposals, best, measured)
+
+
+def _problem(request: Request, fitted: Fitted) -> Problem:
+    """What is wanted of the designs."""
+    names = [flags.weighted(text) for text in request.workloads]
+    names = names or [(name, 1.0) for name in fitted.log.applications]
+    goal = fitted.predictor.goal
+    limits = tuple(map(Limit.parse, request.limits)) or goal.limits
+    return Problem(
+        space=fitted.log.space,
+        workloads=tuple((_network(name, fitted, request.shapes), w) for name, w in names),
+        objectives=goal.objectives,
+        limits=limits,
+        aggregate=request.aggregate,
+    )
+
+
+def _network(name: str, fitted: Fitted, shapes: Mapping[str, int]) -> Workload:
+    """The network called `name`: of the log, of the zoo, or in a file."""
+    if name in fitted.log.workloads:
+        return fitted.log.workloads[name]
+    if name in fitted.log.applications:  # its layers are not known, and not asked for
+        return Workload(name, (Layer(name="unknown"),))
+    return load(name, shapes=shapes)
+
+
+def _verified(request: Request, problem: Problem, proposals: list[Proposal]) -> Metrics:
+    """What the simulator says of the proposals."""
+    unknown = [w.name for w, _ in problem.workloads if w.layers[0].name == "unknown"]
+    if unknown:
+        raise OptionError(f"--verify: the layers of {unknown[0]!r} are not known")
+    file = load_space(request.space or problem.space.name)
+    if file.space.content()["parameters"] != problem.space.content()["parameters"]:
+        raise OptionError(
+            f"--verify: space {file.name!r} has other parameters than the model's",
+            hint="--space FILE",
+        )
+    columns = problem.space.columns([proposal.design for proposal in proposals])
+    name = request.verify or flags.DEFAULT_SIMULATOR
+    with closing(build_simulator(name, request.simulator_options, file)) as simulator:
+        return problem.combine([simulator.simulate(w, columns) for w, _ in problem.workloads])
+
+
+def _content(proposals: list[Proposal], best: Any, measured: Metrics | None) -> dict[str, Any]:
+    rows = [
+        {
+            "design": dict(p.design),
+            "predicted": p.metrics,
+            "spread": p.spread,
+            "works": p.works,
+            "distance": p.distance,
+        }
+        for p in proposals
+    ]
+    if measured is not None:
+        for i, row in enumerate(rows):
+            row["measured"] = measured.row(i)
+            row["infeasible"] = measured.infeasible[i]
+    logged = None if best is None else {"design": dict(best[0]), "metrics": best[1]}
+    return {"best_logged": logged, "proposals": rows}
+
+
+def print_proposals(
+    problem: Problem,
+    proposals: list[Proposal],
+    best: Any,
+    measured: Metrics | None,
+) -> None:
+    """A table of the proposals, each with its guard rails."""
+    objective = problem.objectives[0].metric
+    shown = [objective, *(limit.metric for limit in problem.limits)]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    for title in ["", *shown, "works", "distance", *(["measured"] if measured else []), "design"]:
+        table.add_column(title, justify="left" if title == "design" else "right")
+    for i, proposal in enumerate(proposals):
+        cells = [str(i + 1)]
+        for name in shown:
+            cells.append(f"{number(proposal.metrics[name])} ±{number(proposal.spread[name])}")
+        cells += [f"{proposal.works:.2f}", f"{proposal.distance:.2f}"]
+        if measured:
+            row = measured.row(i)
+            cells.append(number(row[objective]) if row else measured.infeasible[i])
+        cells.append(" ".join(f"{k}={v}" for k, v in proposal.design.items()))
+        table.add_row(*map(Text, cells))
+    console = Console()
+    console.print(table)
+    names = ", ".join(workload.name for workload, _ in problem.workloads)
+    if best is None:
+        console.print(f"no logged design works for {names} within the limits", highlight=False)
+    else:
+        value = number(best[1][objective])
+        console.print(f"best in the log for {names}: {objective} {value}", highlight=False)
+    console.print(
+        "±: spread of the ensemble; works: likelihood; distance: from the nearest logged design "
+        "that works (0 the same, 1 unlike in everything)",
+        style="dim",
+        highlight=False,
+    )

@@ -1,0 +1,186 @@
+"""PRIME's network: fields of a design as tokens, attention among them, gated heads."""
+
+import math
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import torch
+from torch import Tensor, nn
+
+from accel_dse.errors import OptionError
+
+STRAY = 0.1
+"""How far choices in an order begin from their line, as a share of its length."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkShape:
+    """How large a network is.
+
+    Attributes:
+        fields: sizes of the one-hot fields of a design.
+        ordered: whether the choices of a field have an order that means something.
+        context: numbers that describe an application; 0 if there is only one.
+        outputs: numbers that are predicted.
+        width: of a token.
+        blocks: of attention.
+        attention_heads: in a block; they divide `width`.
+        hidden: units of a hidden layer of a head.
+        votes: heads, whose outputs a gate weighs.
+        dropout: share of activations dropped while training.
+    """
+
+    fields: tuple[int, ...]
+    ordered: tuple[bool, ...]
+    context: int
+    outputs: int
+    width: int
+    blocks: int
+    attention_heads: int
+    hidden: int
+    votes: int
+    dropout: float
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("context", 0, 1024),
+            ("outputs", 2, 1024),
+            ("width", 2, 1024),
+            ("blocks", 0, 24),
+            ("attention_heads", 1, 64),
+            ("hidden", 1, 4096),
+            ("votes", 1, 64),
+            ("dropout", 0, 0.9),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise OptionError(f"{name}: expected a number, got {value!r}")
+            if not low <= value <= high:
+                raise OptionError(f"{name}: expected {low} to {high}, got {value}")
+        if self.width % self.attention_heads:
+            raise OptionError(
+                f"attention_heads: {self.attention_heads} do not divide width {self.width}"
+            )
+
+
+class FieldNetwork(nn.Module):
+    """One-hot fields of `n` designs, and what runs on them, to `(n, outputs)`.
+
+    Each field has its own linear embedding; two post-normalized transformer blocks let the fields
+    look at each other; all tokens side by side are `z`. An application multiplies `z` by
+    `1 + W c`. The heads' outputs are weighed by a softmax gate that sees `z` and the application.
+
+    Source:
+        The network of the notebook released with PRIME (google-research/prime): there a token has
+        64 numbers, a block 8 attention heads and 256 feed-forward units. It multiplies `z` by
+        `W c`, which is nothing for an application whose scaled features are 0.
+    """
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        self.shape = shape
+        ends = list(accumulate(shape.fields, initial=0))
+        self.spans = list(pairwise(ends))
+        flat = len(shape.fields) * shape.width
+        self.embedding = nn.Parameter(_embedding(shape))
+        self.places: Tensor
+        self.register_buffer("places", _sinusoids(len(shape.fields), shape.width))
+        self.blocks = nn.ModuleList(_Block(shape) for _ in range(shape.blocks))
+        self.heads = nn.ModuleList(
+            _dense(flat, shape.hidden, shape.hidden, shape.outputs) for _ in range(shape.votes)
+        )
+        known = 2 * flat if shape.context else flat
+        self.gate = _dense(known, shape.hidden, shape.votes) if shape.votes > 1 else None
+        if shape.context:
+            self.modulation = nn.Linear(shape.context, flat, bias=False)
+            nn.init.normal_(self.modulation.weight, std=0.1 / math.sqrt(shape.context))
+            if self.gate is not None:
+                self.setting = _dense(shape.context, shape.hidden, flat)
+
+    def forward(self, one_hot: Tensor, context: Tensor) -> Tensor:
+        """Predicts.
+
+        Args:
+            one_hot: `(n, sum(fields))`.
+            context: `(n, context)`.
+
+        Returns:
+            Shape `(n, outputs)`.
+        """
+        tokens = torch.stack([one_hot[:, a:b] @ self.embedding[a:b] for a, b in self.spans], dim=1)
+        tokens = tokens + self.places
+        for block in self.blocks:
+            tokens = block(tokens)
+        z = tokens.flatten(1)
+        if self.shape.context:
+            z = z * (1.0 + self.modulation(context))
+        votes = torch.stack([head(z) for head in self.heads], dim=1)
+        if self.gate is None:
+            return votes[:, 0]
+        seen = torch.cat([z, self.setting(context)], dim=1) if self.shape.context else z
+        weights = torch.softmax(self.gate(seen), dim=1)
+        return (votes * weights.unsqueeze(2)).sum(dim=1)
+
+
+class _Block(nn.Module):
+    """Attention and a feed-forward layer, each added to its input and then normalized."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        self.heads = shape.attention_heads
+        self.mix = nn.Linear(shape.width, 3 * shape.width)
+        self.out = nn.Linear(shape.width, shape.width)
+        self.forward_in = nn.Linear(shape.width, 4 * shape.width)
+        self.forward_out = nn.Linear(4 * shape.width, shape.width)
+        self.first = nn.LayerNorm(shape.width, eps=1e-6)
+        self.second = nn.LayerNorm(shape.width, eps=1e-6)
+        self.drop = nn.Dropout(shape.dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = self.first(tokens + self.drop(self._attended(tokens)))
+        seen = self.forward_out(torch.relu(self.forward_in(tokens)))
+        normalized: Tensor = self.second(tokens + self.drop(seen))
+        return normalized
+
+    def _attended(self, tokens: Tensor) -> Tensor:
+        fields, width = tokens.shape[1], tokens.shape[2]
+        depth = width // self.heads
+        mixed = self.mix(tokens).reshape(-1, fields, 3, self.heads, depth).permute(2, 0, 3, 1, 4)
+        query, key, value = mixed[0], mixed[1], mixed[2]
+        weights = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(depth), dim=3)
+        seen: Tensor = self.out((weights @ value).transpose(1, 2).reshape(-1, fields, width))
+        return seen
+
+
+def _dense(*sizes: int) -> nn.Sequential:
+    """Layers with a leaky ReLU between them. Source: slope 0.1 in the released notebook."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(sizes):
+        layers += [nn.Linear(a, b), nn.LeakyReLU(0.1)]
+    return nn.Sequential(*layers[:-1])
+
+
+def _embedding(shape: NetworkShape) -> Tensor:
+    """What the embedding of each choice is at first, shape `(sum(fields), width)`.
+
+    Choices in an order begin along a line, so that what is learned of one holds for its
+    neighbors until the data say otherwise; all others begin at random.
+    """
+    parts = []
+    for size, ordered in zip(shape.fields, shape.ordered):
+        part = torch.randn(size, shape.width)
+        if ordered:
+            along = torch.linspace(-1.0, 1.0, size)[:, None] * torch.randn(1, shape.width)
+            part = along + STRAY * part
+        parts.append(part)
+    return torch.cat(parts)
+
+
+def _sinusoids(places: int, width: int) -> Tensor:
+    """Fixed codes of places, shape `(places, width)`.
+
+    Source: Vaswani et al., "Attention is all you need", 2017, section 3.5.
+    """
+    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
+    angles = torch.arange(places)[:, None] * rates
+    return torch.cat([torch.sin(angles), torch.cos(angles)], dim=1)[:, :width]

@@ -56,6 +56,14 @@ def test_the_accelerator_of_the_how_to_page_can_be_checked_simulated_and_searche
     assert "edp" in capsys.readouterr().out
 
 
+def test_the_accelerator_of_the_hardware_model_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(blocks("docs/hardware_model.md", "yaml")[0])
+    assert main(["check", "small.yaml"]) == 0
+    assert main(["simulate", "small.yaml", "--workload", "resnet18"]) == 0
+    assert "latency_ms" in capsys.readouterr().out
+
+
 def test_every_command_of_the_readme_exists(capsys):
     named = set(re.findall(r"^\s*accel-dse (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     assert named

@@ -128,8 +128,9 @@ def show(space: str, row: Mapping[str, Any]) -> None:
         f"{space:12s} {row['designs']} designs, {row['feasible']:.0%} of random ones work; "
         f"Spearman {row['spearman']:.4f}, in the best tenth {row['spearman_best_tenth']:.3f}; "
         f"engine over model {row['ratio_median']:.2f} (median), {row['ratio_p90']:.2f} (90 %), "
-        f"{row['ratio_most']:.2f} (most); the model's best is {row['regret_pct']:.1f} % slower than "
-        f"the best; best tenths share {row['best_tenth_shared']:.0%}; {row['cpu_s']:.0f} s of CPU"
+        f"{row['ratio_most']:.2f} (most); the model's best is {row['regret_pct']:.1f} % slower "
+        f"than the best; best tenths share {row['best_tenth_shared']:.0%}; "
+        f"{row['cpu_s']:.0f} s of CPU"
     )
     for name in ("cycles_by_cause", "apart_by_cause"):
         parts = (f"{cause} {share:.1%}" for cause, share in row[name].items() if share >= 0.01)

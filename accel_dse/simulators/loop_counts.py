@@ -90,9 +90,11 @@ def _count(chip: Any, layer: Ints, work: Any) -> None:
         words = work.compute_cycles
         for inward in range(levels):
             i = levels - 1 - inward
-            network[i] += words * instances[i + 1] * chip.word_bits[i, kind]
+            arrived = words * instances[i + 1] * chip.word_bits[i, kind]
             if split[i] > 1:
                 words *= work.copies[i, t]
+                arrived *= way(chip, i, split[i] / work.copies[i, t])
+            network[i] += arrived
             if i == 0:
                 asked[0, t] = words
                 fills[0, t] = 0.0
@@ -117,6 +119,30 @@ def _count(chip: Any, layer: Ints, work: Any) -> None:
         if split[i] > 1:
             first /= work.parts[i]
             copies *= work.split[i] / work.parts[i]
+
+
+@njit(cache=True, error_model="numpy")
+def way(chip: Any, level: int, together: float) -> float:
+    """How far a word goes for each instance that gets it, over half the side of what they span.
+
+    Alone, it goes half the side. Sent to several at once, it goes part of the way for all of them,
+    and never further than to one after the other; sums that are added on their way out go the same
+    ways back.
+
+    Args:
+        chip: one element of `pack(hardware)`.
+        level: where the word comes from.
+        together: how many instances get it at once, on average.
+
+    Source:
+        Timeloop, `LegacyNetwork::NumHops`: `sqrt(n f) + (sqrt(n) - sqrt(f)) / 2 - sqrt(n / f) +
+        1/2` hops bring a word to `f` of `n` instances, which lie one hop apart in a square.
+    """
+    if together <= 1.0:
+        return 1.0
+    n = float(chip.fanout_x[level] * chip.fanout_y[level])
+    root_n, root_f = np.sqrt(larger(n, together)), np.sqrt(together)
+    return min(1.0, (2 * root_f + 1 - 2 / root_f - (root_f - 1) / root_n) / together)
 
 
 @njit(cache=True, error_model="numpy")
@@ -218,10 +244,14 @@ def _exchange(
         work.fills[inner, tensor] = moved
         work.total_fills[inner, tensor] = moved_in_all
     kind = PARTIAL if tensor == OUTPUTS else tensor
-    work.network_bits[inner - 1] += moved_in_all * chip.word_bits[inner - 1, kind]
-    for i in range(outer, inner - 1):
-        _, passed = _moved(chip, layer, temporal, work, tensor, i + 1, inner)
-        work.network_bits[i] += passed * chip.word_bits[i, kind]
+    for outward in range(inner - outer):
+        i = inner - 1 - outward
+        sent = asked_in_all
+        if i > outer:
+            _, sent = _moved(chip, layer, temporal, work, tensor, i, inner)
+        share = way(chip, i, moved_in_all / sent)
+        work.network_bits[i] += moved_in_all * share * chip.word_bits[i, kind]
+        moved_in_all = sent
     if tensor == OUTPUTS:
         work.updates[outer, tensor] = asked
         work.total_updates[outer, tensor] = asked_in_all

@@ -189,6 +189,59 @@ def test_energy_is_accesses_times_their_price():
     assert found.energy_pj[0] == pytest.approx(8 * (dram + buffer + network) + 100 * 192)
 
 
+@pytest.mark.parametrize(
+    ("loops", "split", "bits"),
+    [
+        # Four buffers in a row get their own weights and outputs, and the same 32 inputs: 3.5 hops
+        # of half a side each would be 4 if they got them one by one.
+        ([{}, {"P": 4, "C": 8}], {"K": 4}, 8 * (32 + 16 + 128 * 3.5 / 4)),
+        # Sums of four buffers are added on their way out; operands are each buffer's own.
+        ([{}, {"P": 4, "K": 4, "C": 2}], {"C": 4}, 8 * (32 + 32 + 64 * 3.5 / 4)),
+        # The same, in two turns of two buffers, which saves no wire.
+        ([{"K": 2}, {"P": 4, "C": 8}], {"K": 2}, 8 * (32 + 16 + 64)),
+        # Three buffers have work, the first of them twice (K = 4 in steps of 3): inputs go to three
+        # at once, in 2 sqrt(3) + 1 - 2 / sqrt(3) - (sqrt(3) - 1) / 2 = 2.943 halves of a side.
+        ([{"K": 2}, {"P": 4, "C": 8}], {"K": 3}, 8 * (32 + 16 + 32 * 2.9433757)),
+    ],
+)
+def test_a_word_for_several_goes_part_of_the_way_for_all(loops, split, bits):
+    hardware = make_hardware(
+        2,
+        fanout_x=np.array([[4, 1]]),
+        fanout_y=np.array([[1, 1]]),
+        network_pj_per_bit=np.array([[1.0, 0.0]]),
+    )
+    layer = Layer(name="gemm", P=4, K=4, C=8)
+    found = count(hardware, layer, loops=loops, split=[split, {}])
+    assert found.energy_pj[0] == pytest.approx(bits)
+    apart = count(
+        make_hardware(
+            2,
+            fanout_x=np.array([[4, 1]]),
+            multicast=np.zeros(2, dtype=bool),
+            reduces=np.zeros(2, dtype=bool),
+            network_pj_per_bit=np.array([[1.0, 0.0]]),
+        ),
+        layer,
+        loops=loops,
+        split=[split, {}],
+    )
+    assert apart.energy_pj[0] >= found.energy_pj[0]
+
+
+def test_the_more_get_a_word_at_once_the_less_each_one_costs():
+    costs = []
+    for many in (1, 4, 16, 64, 256):
+        hardware = make_hardware(
+            2, fanout_x=np.array([[256, 1]]), network_pj_per_bit=np.array([[1.0, 0.0]])
+        )
+        layer = Layer(name="gemm", P=4, K=many, C=8)
+        found = count(hardware, layer, loops=[{}, {"P": 4, "C": 8}], split=[{"K": many}, {}])
+        costs.append(found.energy_pj[0] / many)
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] < costs[0] / 2
+
+
 def test_partial_sums_may_be_wider_than_outputs():
     # C in 2 (DRAM) sends each of 24 sums out twice: 24 partial sums of 32 bits, 24 outputs of 8.
     hardware = make_hardware(2, word_bits=np.array([[[8.0, 8.0, 8.0, 32.0]] * 2]))

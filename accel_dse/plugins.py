@@ -32,6 +32,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "model_based": "accel_dse.optimizers.model_based:ModelBased",
         "p3bo": "accel_dse.optimizers.p3bo:P3BO",
         "adaptive_p3bo": "accel_dse.optimizers.adaptive_p3bo:AdaptiveP3BO",
+        "auto": "accel_dse.optimizers.auto:Auto",
         "constrained_bo": "accel_dse.optimizers.constrained_bo:ConstrainedBO",
         "pareto_bo": "accel_dse.optimizers.pareto_bo:ParetoBO",
         "linear_bo": "accel_dse.optimizers.linear_bo:LinearBO",

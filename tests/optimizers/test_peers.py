@@ -1,0 +1,126 @@
+"""Optimizers of other projects; each test needs the project."""
+
+import numpy as np
+import pytest
+
+from accel_dse import plugins
+from accel_dse.constraints import Constraint
+from accel_dse.errors import OptionError
+from accel_dse.expressions import Expression
+from accel_dse.optimizers.peers.variables import Variables
+from accel_dse.parameters import Categorical, Factorization, Integer, Permutation, Real
+from accel_dse.problem import Objective, Problem
+from accel_dse.space import DesignSpace
+from accel_dse.testing import ToySimulator, check_optimizer, toy_problem
+from accel_dse.trial import Outcome, Trial
+
+PEERS = {
+    "optuna_tpe": ("optuna", {"sampler": "tpe"}),
+    "optuna_gp": ("optuna", {"sampler": "gp"}),
+    "optuna_nsga2": ("optuna", {"sampler": "nsga2"}),
+    "nevergrad": ("nevergrad", {}),
+}
+TWO = ("latency_cycles", "energy_uj")
+
+
+def peer(name, problem, seed=0):
+    library, options = PEERS[name]
+    pytest.importorskip(library)
+    return plugins.load("optimizers", library)(problem=problem, seed=seed, **options)
+
+
+def searched(optimizer, n):
+    problem, simulator = optimizer.problem, ToySimulator()
+    for index in range(n):
+        design = optimizer.ask(1)[0]
+        metrics = simulator.simulate(problem.workloads[0][0], problem.space.columns([design]))
+        reason = metrics.infeasible[0]
+        optimizer.tell(
+            [
+                Trial(
+                    index=index,
+                    design=design,
+                    outcome=Outcome.INFEASIBLE if reason else Outcome.FEASIBLE,
+                    reason=reason,
+                    metrics=metrics.row(0),
+                )
+            ]
+        )
+    return optimizer.trials
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_optuna_keeps_the_laws_of_optimizers(sampler):
+    pytest.importorskip("optuna")
+    cls = plugins.load("optimizers", "optuna")
+    check_optimizer(lambda **given: cls(**given, sampler=sampler), toy_problem())
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_depends_on_what_it_was_told_alone(name):
+    told = searched(peer(name, toy_problem()), 6)
+    one, other = peer(name, toy_problem()), peer(name, toy_problem())
+    one.tell(told)
+    first = one.ask(2)
+    assert one.ask(2) == first
+    other.tell(told[:2])
+    other.ask(1)
+    other.tell(told[2:])
+    assert other.ask(2) == first
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_finds_better_designs_than_its_first_ones(name):
+    problem = toy_problem()
+    trials = searched(peer(name, problem), 12 if name == "optuna_gp" else 30)
+    assert all(trial.design in problem.space for trial in trials)
+    first, best = problem.best(trials[:4]), problem.best(trials)
+    assert best is not None
+    assert first is None or best.metrics["latency_cycles"] < first.metrics["latency_cycles"]
+    designs = {tuple(trial.design.items()) for trial in trials}
+    assert len(designs) == len(trials)
+
+
+def test_a_peer_with_one_objective_says_so():
+    pytest.importorskip("nevergrad")
+    with pytest.raises(OptionError, match="takes one objective"):
+        peer("nevergrad", toy_problem(objectives=TWO))
+
+
+def test_failed_trials_teach_a_peer_nothing():
+    problem = toy_problem()
+    told = searched(peer("optuna_tpe", problem), 12)
+    one, other = peer("optuna_tpe", problem), peer("optuna_tpe", problem)
+    crash = Trial(index=12, design=told[0].design, outcome=Outcome.FAILED, reason="crash")
+    one.tell(told)
+    other.tell([*told, crash])
+    assert one.ask(1) == other.ask(1)
+
+
+def test_every_kind_of_parameter_goes_to_a_peer_and_back():
+    space = DesignSpace(
+        "all",
+        (
+            Integer("ports", 2, 10, by=2),
+            Real("clock", 0.2, 2.0, scale="log"),
+            Categorical("dataflow", ("ws", "os")),
+            Factorization("tile", 12, 2),
+            Permutation("order", ("P", "Q", "C")),
+        ),
+        (Constraint(Expression("ports < 10")),),
+    )
+    designs = space.sample(50, np.random.default_rng(0))
+    variables = Variables(space)
+    back = variables.designs(variables.vectors(designs))
+    for one, other in zip(designs, back, strict=True):
+        assert other.pop("clock") == pytest.approx(one["clock"])
+        assert other == {name: value for name, value in one.items() if name != "clock"}
+    assert {v.kind for v in variables.all} == {"category", "index", "number"}
+
+
+def test_a_peer_searches_structured_spaces():
+    space = DesignSpace("tiles", (Factorization("tile", 12, 2), Permutation("order", ("P", "Q"))))
+    network = toy_problem().workloads[0]
+    problem = Problem(space, (network,), (Objective("latency_cycles", "minimize"),))
+    for design in peer("optuna_tpe", problem).ask(5):
+        space.check(design)

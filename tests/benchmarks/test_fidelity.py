@@ -68,7 +68,7 @@ def test_the_eyeriss_chip_takes_as_long_and_moves_as_much_as_its_own_mapping_say
     assert found["chip_processing_ms"]["largest_ratio"] <= 1.25
     assert found["chip_buffer_mb"]["median_abs_pct_error"] <= 5
     # Coding of zeros on the way off the chip saves the more, the more zeros there are.
-    assert 1.1 <= found["chip_dram_mb"]["least_ratio"]
+    assert found["chip_dram_mb"]["least_ratio"] >= 1.1
     assert found["chip_dram_mb"]["largest_ratio"] <= 2.1
     assert found["spearman"] >= 0.9
 
@@ -82,3 +82,22 @@ def test_both_fidelities_rank_designs_alike(script):
     assert found["ratio_median"] >= 1
     assert sum(found["cycles_by_cause"].values()) == pytest.approx(1)
     assert sum(found["apart_by_cause"].values()) == pytest.approx(1)
+
+
+WITHIN = {
+    # Least and most of ours over published; docs/reference_designs.md says why.
+    "area": (0.39, 1.5),
+    "peak": (0.99, 1.01),
+    "frames": (0.75, 1.1),
+    "energy": (0.7, 1.6),
+    "power": (0.15, 4.2),
+}
+
+
+def test_reference_designs_are_near_what_is_published_of_them(script):
+    rows = script("reference_designs").compare()
+    assert len(rows) > 25
+    for row in rows:
+        kind = "frames" if "frames" in row["figure"] else row["figure"].partition(",")[0]
+        least, most = WITHIN[kind]
+        assert least <= row["ratio"] <= most, row

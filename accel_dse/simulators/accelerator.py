@@ -18,16 +18,13 @@ from accel_dse.metrics import Metrics, concatenate
 from accel_dse.simulators import mapper, timeline_trace
 from accel_dse.simulators.base import Columns, Simulator
 from accel_dse.simulators.explanation import Explanation, explain
-from accel_dse.simulators.network import Played
+from accel_dse.simulators.network import Played, ways_asked
 from accel_dse.template import Template, bind
 from accel_dse.trial import Design
 from accel_dse.workload import Workload
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-CHUNK = 128
-"""Designs simulated at a time: bounds memory at about 100 MB for a network of 50 layers."""
 
 FIDELITIES = ("cycle", "analytical")
 
@@ -47,7 +44,7 @@ class AcceleratorSimulator(Simulator):
         mapper_goal: what the mapper makes small for each layer: `latency`, `energy` or `edp`.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     takes_template: ClassVar[bool] = True
 
     template: Template
@@ -70,9 +67,11 @@ class AcceleratorSimulator(Simulator):
     def simulate(self, workload: Workload, designs: Columns) -> Metrics:
         """Measures `n` designs on `workload`; see the class for the metrics."""
         n = len(next(iter(designs.values())))
+        effort = mapper.EFFORTS[self.mapper_effort]
+        size = max(1, mapper.MOST_ROWS // mapper.rows_for(effort, len(workload.unique())))
         parts = []
-        for start in range(0, n, CHUNK):
-            chunk = {name: column[start : start + CHUNK] for name, column in designs.items()}
+        for start in range(0, n, size):
+            chunk = {name: column[start : start + size] for name, column in designs.items()}
             parts.append(self.play(workload, chunk).metrics())
         return concatenate(parts)
 
@@ -84,7 +83,11 @@ class AcceleratorSimulator(Simulator):
         hardware = bind(self.template, designs)
         layers = workload.unique()
         mapped = mapper.map_layers(
-            hardware, layers, effort=mapper.EFFORTS[self.mapper_effort], goal=self.mapper_goal
+            hardware,
+            layers,
+            effort=mapper.EFFORTS[self.mapper_effort],
+            goal=self.mapper_goal,
+            asked=ways_asked(workload),
         )
         return Played(workload, hardware, mapped, self.mapper_goal, self.fidelity == "cycle")
 

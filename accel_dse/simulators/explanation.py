@@ -114,14 +114,9 @@ def _waits(played: Played) -> list[dict[str, float]]:
     ]
 
 
-def _count_row(played: Played, k: int) -> int:
-    """The row of `played.counted` that place `k` uses."""
-    return int(played.places[k].layer * played.rows.shape[2] + played.at(k)[2][0])
-
-
 def _bounds(played: Played, k: int) -> dict[str, float]:
     """What each level and the array alone would need, by the analytical model."""
-    counts, row = played.counts, _count_row(played, k)
+    counts, row = played.counts, int(played.count_row_at(k)[0])
     found = {"compute": float(counts.compute_cycles[row])}
     for i, name in enumerate(played.hardware.levels):
         found[f"{name} bandwidth"] = float(counts.level_cycles[row, i])
@@ -134,7 +129,7 @@ def _storage(played: Played) -> tuple[Mapping[str, Any], ...]:
     Source: the idea is DOSA's (Hong et al., MICRO 2023).
     """
     hardware, counts = played.hardware, played.counts
-    used = np.array([_count_row(played, k) for k in range(len(played.places))])
+    used = np.array([played.count_row_at(k)[0] for k in range(len(played.places))])
     rows = []
     for i, name in enumerate(hardware.levels):
         groups = {int(hardware.partition[i, t]) for t in range(3) if hardware.keeps[i, t]}

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +20,8 @@ from accel_dse.mapping import Mappings
 from accel_dse.simulators import loop_counts, loop_rules, loop_timeloop
 from accel_dse.simulators.loop_records import Ints
 from accel_dse.simulators.loop_timeloop import Conventions
+from accel_dse.simulators.threads import in_threads
+from accel_dse.simulators.timeline_plan import compiled
 from accel_dse.workload import DIMS, TENSORS, Layer
 
 BLOCK = 1 << 15
@@ -169,26 +170,36 @@ def evaluate(
         if used is None:
             some, local = np.unique(local, return_inverse=True)
             used = loop_counts.pack(hardware, some)
-        work = loop_counts.new_work(len(local) if detail else nb.get_num_threads())
-        _evaluate(
-            used,
-            packed,
-            mappings.temporal,
-            mappings.spatial_x,
-            mappings.spatial_y,
-            mappings.order,
-            local,
-            columns[block],
-            picks[block],
-            work,
-            mappings.order if neighbors is None else neighbors,
-            neighbors is not None,
-            conventions.fills_first,
-            detail,
-            nb.get_num_threads(),
-            codes[block],
-            figures[block],
-        )
+        work = loop_counts.new_work(len(local) if detail else 0)
+        index = np.stack([local, columns[block], picks[block]], axis=1)
+
+        def evaluate_rows(
+            first: int,
+            last: int,
+            used: Any = used,
+            index: Ints = index,
+            work: Any = work,
+            block: slice = block,
+        ) -> None:
+            rows = slice(first, last)
+            _evaluate(
+                used,
+                packed,
+                mappings.temporal,
+                mappings.spatial_x,
+                mappings.spatial_y,
+                mappings.order,
+                index[rows],
+                work[rows] if detail else loop_counts.new_work(),
+                mappings.order if neighbors is None else neighbors,
+                neighbors is not None,
+                conventions.fills_first,
+                detail,
+                codes[block][rows],
+                figures[block][rows],
+            )
+
+        in_threads(evaluate_rows, len(local))
         if detail:
             pieces.append(_level_counts(work, codes[block], count))
     return LoopNestResult(
@@ -212,7 +223,7 @@ def _index(index: Ints, size: int, name: str) -> Ints:
     return found
 
 
-@nb.njit(cache=True, parallel=True, error_model="numpy")
+@compiled
 def _evaluate(
     chips: Any,
     layers: Ints,
@@ -220,51 +231,46 @@ def _evaluate(
     spatial_x: Ints,
     spatial_y: Ints,
     order: Ints,
-    chip_index: Ints,
-    layer_index: Ints,
-    mapping_index: Ints,
+    index: Ints,
     works: Any,
     neighbors: Ints,
     linked: bool,
     fills_first: bool,
-    one_work_each: bool,
-    parts: int,
+    detail: bool,
     codes: Ints,
     figures: NDArray[np.float64],
 ) -> None:
-    """Writes codes `(t,)` and the figures of `LoopNestResult` in its order `(t, 7)`."""
-    for part in nb.prange(parts):
-        mine = np.int64(part)
-        for i in range(mine * len(codes) // parts, (mine + 1) * len(codes) // parts):
-            work = works[i if one_work_each else mine]
-            chip = chips[chip_index[i]]
-            layer = layers[layer_index[i]]
-            m = mapping_index[i]
-            codes[i] = loop_counts.check(
-                chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work
+    """Writes codes `(t,)` and the figures of `LoopNestResult` in its order `(t, 7)`.
+
+    `index` names a design, a layer and a mapping in each row; `works` has a record for each row if
+    detail is wanted, else one.
+    """
+    for i in range(len(index)):
+        work = works[i if detail else 0]
+        chip = chips[index[i, 0]]
+        layer = layers[index[i, 1]]
+        m = index[i, 2]
+        codes[i] = loop_counts.check(
+            chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work
+        )
+        if codes[i] == 0:
+            loop_counts.count(chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work)
+            if fills_first:
+                loop_timeloop.fill_first(chip, work)
+            if linked:
+                loop_timeloop.pass_on(chip, layer, spatial_x[m], spatial_y[m], neighbors[m], work)
+            if detail:
+                loop_counts.add_up(chip, work)
+            cycles, energy = loop_counts.totals(chip, layer, work)
+            figures[i, 0] = cycles
+            figures[i, 1] = energy
+            figures[i, 2] = work.dram_read_bits
+            figures[i, 3] = work.dram_written_bits
+            figures[i, 4] = loop_counts.macs(layer) / (cycles * chip.macs)
+        else:
+            figures[i, 5], figures[i, 6] = loop_rules.shortfall(
+                chip, layer, temporal[m], spatial_x[m], spatial_y[m], work, codes[i]
             )
-            if codes[i] == 0:
-                loop_counts.count(
-                    chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work
-                )
-                if fills_first:
-                    loop_timeloop.fill_first(chip, work)
-                if linked:
-                    loop_timeloop.pass_on(
-                        chip, layer, spatial_x[m], spatial_y[m], neighbors[m], work
-                    )
-                if one_work_each:
-                    loop_counts.add_up(chip, work)
-                cycles, energy = loop_counts.totals(chip, layer, work)
-                figures[i, 0] = cycles
-                figures[i, 1] = energy
-                figures[i, 2] = work.dram_read_bits
-                figures[i, 3] = work.dram_written_bits
-                figures[i, 4] = loop_counts.macs(layer) / (cycles * chip.macs)
-            else:
-                figures[i, 5], figures[i, 6] = loop_rules.shortfall(
-                    chip, layer, temporal[m], spatial_x[m], spatial_y[m], work, codes[i]
-                )
 
 
 def _level_counts(work: Any, codes: Ints, count: int) -> dict[str, NDArray[np.float64]]:

@@ -5,29 +5,28 @@
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
+from accel_dse.simulators.loop_records import INDEXES, Ints
 from accel_dse.simulators.map_terms import (
+    MAX_SPLITS,
     NO_SPLIT,
     NO_TILE,
-    RELEVANT_TO,
     Bools,
     Floats,
-    Ints,
     ceil_div,
     tile_words,
 )
+from accel_dse.simulators.timeline_plan import compiled
 
-WIDTH = 16
+WIDTH = MAX_SPLITS
 """Partial splits carried along, whatever the effort: those that fit should not be lost early."""
 
 
-@nb.njit(cache=True)
+@compiled
 def spatial_options(
     chip: Any,
-    dims: Ints,
-    window: Ints,
+    layer: Ints,
     hardwired: Bools,
     most: int,
     out_x: Ints,
@@ -43,8 +42,7 @@ def spatial_options(
 
     Args:
         chip: one element of `loop_counts.pack(hardware)`.
-        dims: layer bounds, `(8,)`.
-        window: strides and dilations, `(4,)`.
+        layer: one row of `pack_layers(layers)`.
         hardwired: axes that one dimension always occupies in full, `(L, 2)`.
         most: how many to keep at most; `out_x` and `out_y` have shape `(most, L, 8)`.
         out_steps: temporal steps of each, `(most,)`.
@@ -60,7 +58,7 @@ def spatial_options(
         _may_split(chip.unroll_y, chip.whole),
     )
     bits = chip.word_bits[0, :3]
-    wide = max(most, WIDTH)
+    wide = WIDTH
     beam_x = np.ones((wide, levels, 8), dtype=np.int64)
     beam_y = np.ones((wide, levels, 8), dtype=np.int64)
     count = 1
@@ -76,7 +74,7 @@ def spatial_options(
         wired = hardwired[level, 0 if along_x else 1]
         if fan == 1:
             if along_x and level > 0:
-                count = _drop_unfit(chip, dims, window, level, beam_x, beam_y, count, problem)
+                count = _drop_unfit(chip, layer, level, beam_x, beam_y, count, problem)
                 if count == 0:
                     return 0
             continue
@@ -87,7 +85,7 @@ def spatial_options(
                 split[d] = 1
                 for i in range(levels):
                     split[d] *= beam_x[parent, i, d] * beam_y[parent, i, d]
-                left[d] = ceil_div(dims[d], split[d])
+                left[d] = ceil_div(layer[d], split[d])
             for first in range(-1, 8):
                 if first < 0:
                     if wired:
@@ -127,7 +125,7 @@ def spatial_options(
                     for tensor in range(3):
                         distinct = bits[tensor]
                         for d in range(8):
-                            if RELEVANT_TO[tensor, d]:
+                            if INDEXES[tensor, d]:
                                 factor = one if d == first else (two if d == second else 1)
                                 distinct *= split[d] * factor
                         sent += distinct
@@ -166,7 +164,7 @@ def spatial_options(
         beam_y[:found] = next_y
         count = found
         if along_x and level > 0:
-            count = _drop_unfit(chip, dims, window, level, beam_x, beam_y, count, problem)
+            count = _drop_unfit(chip, layer, level, beam_x, beam_y, count, problem)
             if count == 0:
                 return 0
     count = min(count, most)
@@ -178,12 +176,12 @@ def spatial_options(
             factor = 1
             for i in range(levels):
                 factor *= beam_x[k, i, d] * beam_y[k, i, d]
-            total *= ceil_div(dims[d], factor)
+            total *= ceil_div(layer[d], factor)
         out_steps[k] = total
     return count
 
 
-@nb.njit(cache=True)
+@compiled
 def _may_split(unroll: Any, whole: Any) -> Any:
     """Dimensions that a fan-out may split, `(L, 8)`: none that a level inside holds whole."""
     allowed = unroll != 0
@@ -196,7 +194,7 @@ def _may_split(unroll: Any, whole: Any) -> Any:
     return allowed
 
 
-@nb.njit(cache=True)
+@compiled
 def _must_split(chip: Any, unroll_x: Any, unroll_y: Any, axis: int) -> Any:
     """Dimensions that no loop may step through and no axis outside `axis` may split, `(8,)`."""
     must = np.ones(8, dtype=np.bool_)
@@ -212,11 +210,10 @@ def _must_split(chip: Any, unroll_x: Any, unroll_y: Any, axis: int) -> Any:
     return must
 
 
-@nb.njit(cache=True)
+@compiled
 def _drop_unfit(
     chip: Any,
-    dims: Ints,
-    window: Ints,
+    layer: Ints,
     level: int,
     beam_x: Ints,
     beam_y: Ints,
@@ -233,9 +230,9 @@ def _drop_unfit(
         for i in range(chip.levels - 1, level - 1, -1):
             for d in range(8):
                 tile[d] *= beam_x[k, i, d] * beam_y[k, i, d]
-                if chip.whole[i, d] and tile[d] < dims[d]:
-                    tile[d] *= ceil_div(dims[d], tile[d])
-        tile_words(tile, window, words)
+                if chip.whole[i, d] and tile[d] < layer[d]:
+                    tile[d] *= ceil_div(layer[d], tile[d])
+        tile_words(tile, layer, words)
         excess = 0.0
         for tensor in range(3):
             if not chip.keeps[level, tensor]:
@@ -261,7 +258,7 @@ def _drop_unfit(
     return kept
 
 
-@nb.njit(cache=True)
+@compiled
 def _insert_option(
     parent: int,
     first: int,
@@ -278,6 +275,10 @@ def _insert_option(
     most: int,
 ) -> int:
     """Inserts an option into the sorted list of the best, unless its equal is there."""
+    if found == most and (
+        total > steps[most - 1] or (total == steps[most - 1] and sent >= words[most - 1])
+    ):
+        return found
     place = found
     for k in range(found):
         if total == steps[k] and sent == words[k] and parent == chosen[k, 0]:

@@ -1,10 +1,13 @@
-"""The mapper: for each layer and design, the best valid mapping it finds within a stated effort.
+"""The mapper: for each layer and design, the best valid mappings it finds within a stated effort.
 
-It is the compiler of the built-in simulator. For each way to split the layer over the arrays
-(`spatial_options`) it grows tiles level by level from the MACs outward, keeping at each
-level the few that move the fewest bits (`best_tiles`); every survivor is counted exactly
-with several loop orders (`loop_counts`), and the finalists are handed to whoever plays them cycle
-by cycle. Deterministic; batched over designs and layers; one task per (design, layer).
+It is the compiler of the built-in simulator. `map_search` chooses, one after the other, how to
+split the layer over the arrays, what the array works on between two fills, what comes from DRAM at
+a time, and what lies between; hundreds of whole mappings are ranked by a closed form of the
+cycle-level engine, and the best of them handed to whoever plays them. Deterministic; batched over
+designs and layers; one task per design, which ends at the first layer that has no mapping.
+
+Whether a layer has a mapping does not depend on the effort: where a search finds none, those of
+all efforts are tried.
 """
 
 # A record has no type that mypy knows.
@@ -14,28 +17,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numba as nb
 import numpy as np
 
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
 from accel_dse.simulators import loop_counts
-from accel_dse.simulators.map_splits import spatial_options
+from accel_dse.simulators.loop_records import INPUTS, OUTPUTS, Ints
+from accel_dse.simulators.map_estimate import ESTIMATE
+from accel_dse.simulators.map_search import search
 from accel_dse.simulators.map_terms import (
-    NO_MAPPING,
+    BLOCK,
+    INNER,
+    LEAF,
+    MAX_SPLITS,
     NO_PROGRAM,
     NO_SPLIT,
     NO_TILE,
     ORDERS,
-    OUTPUTS,
+    SEARCH,
+    WAYS,
     Bools,
     Floats,
-    Ints,
-    ceil_div,
-    tile_words,
 )
-from accel_dse.simulators.map_tiles import best_tiles
 from accel_dse.simulators.threads import in_threads
+from accel_dse.simulators.timeline_plan import compiled, pack_machine
 from accel_dse.workload import Layer
 
 Goal = Literal["latency", "energy", "edp"]
@@ -47,44 +52,57 @@ class Effort:
     """How much of the map space is looked at.
 
     Attributes:
-        splits: spatial splits kept.
-        beam: partial tilings kept at each level.
-        tiles: tiles looked at for each level and partial tiling, about.
+        splits: spatial splits looked at, at most `MAX_SPLITS`.
+        tiles_each: innermost tiles kept of each split.
+        tiles: innermost tiles kept.
+        blocks: blocks from DRAM kept for each way in which the network may need the layer.
+        looked_at: tiles looked at for each split, and blocks for each tile, about.
         fine: whether dimensions are also cut into 3, 6, 12, ... parts.
+        finalists: mappings handed on for each way.
     """
 
     splits: int
-    beam: int
+    tiles_each: int
     tiles: int
+    blocks: int
+    looked_at: int
     fine: bool
-
-    @property
-    def finalists(self) -> int:
-        """Mappings handed on: two for each split."""
-        return 2 * self.splits
+    finalists: int
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "low": Effort(splits=2, beam=2, tiles=32, fine=False),
-    "normal": Effort(splits=3, beam=4, tiles=64, fine=True),
-    "high": Effort(splits=16, beam=6, tiles=512, fine=True),
+    "low": Effort(8, 2, 6, 4, 8, True, 3),
+    "normal": Effort(16, 2, 12, 8, 16, True, 8),
+    "high": Effort(MAX_SPLITS, 6, 48, 24, 512, True, 24),
 }
+
+MOST_ROWS = 65_536
+"""Rows of finalists that one call may ask for: bounds memory at about 150 MB."""
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """What the mapper found for `n` designs and `u` layers.
+    """What the mapper found for `n` designs and `u` layers: `m` finalists in all.
 
     Attributes:
-        found: how many finalists there are, 0 to `finalists`, `(n, u)`.
-        mappings: `n * u * finalists` mappings; finalist `f` of design `i` and layer `j` is row
-            `(i * u + j) * finalists + f`. Rows beyond `found` hold ones.
+        found: how many finalists there are, `(n, u)`; 0 from the first layer on that has none.
+        first: the row of the first finalist, `(n, u)`; the others follow.
+        mappings: the finalists.
+        ways: in which ways each is among the best, as bits 0 to 3: way 2 is with inputs that are
+            on the chip already, 1 with outputs that stay there, 3 both, 0 neither, `(m,)`.
         problem: `(n, u, 4)`: code, level, needed and available, where nothing was found.
     """
 
     found: Ints
+    first: Ints
     mappings: Mappings
+    ways: Ints
     problem: Floats
+
+    def failed(self) -> Ints:
+        """The first layer that has no mapping on each design, -1 where all have one, `(n,)`."""
+        none = self.found == 0
+        return np.where(none.any(axis=1), none.argmax(axis=1), -1)
 
     def reason(self, design: int, layer: int, hardware: Hardware, name: str) -> str:
         """Why the layer `name` has no mapping on the design; "" if it has one."""
@@ -107,8 +125,18 @@ class Mapped:
         return f"{name}: no valid mapping found"
 
 
+def rows_for(effort: Effort, layers: int) -> int:
+    """Rows of finalists that one design may need."""
+    return layers * WAYS * effort.finalists
+
+
 def map_layers(
-    hardware: Hardware, layers: Sequence[Layer], *, effort: Effort, goal: Goal = "latency"
+    hardware: Hardware,
+    layers: Sequence[Layer],
+    *,
+    effort: Effort,
+    goal: Goal = "latency",
+    asked: Bools | None = None,
 ) -> Mapped:
     """Maps each of `u` layers onto each of `n` designs.
 
@@ -116,399 +144,180 @@ def map_layers(
         hardware: the designs.
         layers: what runs on each of them.
         effort: how much to look at.
-        goal: what the mapping should make small; ties go to the other of latency and energy.
+        goal: what the mappings should make small; ties go to the other of latency and energy.
+        asked: in which ways the network may need each layer, see `Mapped.ways`, `(u, 4)`; way 0
+            alone by default.
     """
-    n, u, f, levels = len(hardware), len(layers), effort.finalists, len(hardware.levels)
-    shape = (n * u * f, levels, 8)
-    temporal, spatial_x, spatial_y = (np.ones(shape, dtype=np.int64) for _ in range(3))
-    order = np.broadcast_to(np.arange(8), shape).copy()
+    n, u, levels = len(hardware), len(layers), len(hardware.levels)
+    slots = WAYS * effort.finalists
+    factors = np.empty((4, n * u * slots, levels, 8), dtype=np.int64)
+    ways = np.zeros(n * u * slots, dtype=np.int64)
     found = np.zeros((n, u), dtype=np.int64)
     problem = np.zeros((n, u, 4))
-    chips = loop_counts.pack(hardware)
+    chips, machines = loop_counts.pack(hardware), pack_machine(hardware)
     packed = loop_counts.pack_layers(layers)
-    options = (effort.splits, effort.beam, effort.tiles, effort.fine, GOALS.index(goal))
+    if asked is None:
+        asked = np.tile(np.arange(WAYS) == 0, (u, 1))
+    room, whole = _handed_over(hardware, layers)
+    attempts = tuple(_options(e, goal) for e in (effort, *EFFORTS.values()))
 
-    def search_tasks(start: int, stop: int) -> None:
-        _search_tasks(
+    def search_designs(start: int, stop: int) -> None:
+        _search_designs(
             start,
             stop,
             chips,
-            hardware.double_buffered,
-            hardware.fill_cycles,
+            machines,
             hardware.hardwired,
             packed,
-            options,
+            attempts,
+            asked,
+            room,
+            whole,
+            new_memory(effort),
             loop_counts.new_work()[0],
-            temporal,
-            spatial_x,
-            spatial_y,
-            order,
+            factors,
+            ways,
             found,
             problem,
         )
 
-    in_threads(search_tasks, n * u)
-    return Mapped(found, Mappings(temporal, spatial_x, spatial_y, order), problem)
+    in_threads(search_designs, n)
+    used = (np.arange(slots) < found[..., None]).reshape(-1)
+    first = (np.cumsum(found) - found.reshape(-1)).reshape(n, u)
+    return Mapped(found, first, Mappings(*factors[:, used]), ways[used], problem)
 
 
-@nb.njit(cache=True, nogil=True)
-def _search_tasks(
+def new_memory(effort: Effort) -> Any:
+    """What one thread searches in: scratch, and lists as long as the longest effort's."""
+    most = (effort, *EFFORTS.values())
+    return (
+        np.zeros(1, SEARCH)[0],
+        np.zeros(max(e.tiles for e in most), INNER),
+        np.zeros((WAYS, max(e.blocks for e in most)), BLOCK),
+        np.zeros((WAYS, effort.finalists), LEAF),
+        np.zeros(1, LEAF)[0],
+        np.zeros(1, INNER)[0],
+        np.zeros(1, ESTIMATE)[0],
+        np.zeros((2, WAYS), dtype=np.int64),
+    )
+
+
+def _options(effort: Effort, goal: Goal) -> tuple[int, int, int, int, int, bool, int]:
+    """An effort as `map_search.search` reads it."""
+    return (
+        effort.splits,
+        effort.tiles_each,
+        effort.tiles,
+        effort.blocks,
+        effort.looked_at,
+        effort.fine,
+        GOALS.index(goal),
+    )
+
+
+def _handed_over(hardware: Hardware, layers: Sequence[Layer]) -> tuple[int, Floats]:
+    """The level that may hand activations over (0: none), and what all inputs and outputs of each
+    layer take of one of its instances, in bits, `(n, u, 2)`.
+    """
+    level = shared_level(hardware)
+    if level is None:
+        return 0, np.zeros((len(hardware), len(layers), 2))
+    words = np.array([[a.words("inputs"), a.words("outputs")] for a in layers], dtype=np.float64)
+    instances = np.prod((hardware.fanout_x * hardware.fanout_y)[:, :level], axis=1)
+    bits = hardware.word_bits[:, level, [INPUTS, OUTPUTS]]
+    return level, words * bits[:, None] / instances[:, None, None]
+
+
+def shared_level(hardware: Hardware) -> int | None:
+    """The outermost level on the chip that keeps inputs and outputs, if there is one."""
+    both = hardware.keeps[1:, INPUTS] & hardware.keeps[1:, OUTPUTS]
+    return int(np.argmax(both)) + 1 if both.any() else None
+
+
+@compiled
+def _search_designs(
     start: int,
     stop: int,
     chips: Any,
-    double_buffered: Bools,
-    fill_cycles: Floats,
+    machines: Any,
     hardwired: Bools,
     layers: Ints,
-    effort: Any,
+    attempts: Any,
+    asked: Bools,
+    room: int,
+    whole: Floats,
+    memory: Any,
     work: Any,
-    temporal: Ints,
-    spatial_x: Ints,
-    spatial_y: Ints,
-    order: Ints,
+    factors: Ints,
+    ways: Ints,
     found: Ints,
     problem: Floats,
 ) -> None:
-    """Searches for tasks `start` to `stop` of the `n * u` (design, layer) pairs."""
-    u, f = found.shape[1], 2 * effort[0]
-    for task in range(start, stop):
-        i, j, row = task // u, task % u, task * f
-        found[i, j] = search(
-            chips[i],
-            double_buffered,
-            fill_cycles[i],
-            hardwired,
-            layers[j],
-            effort,
-            work,
-            temporal[row : row + f],
-            spatial_x[row : row + f],
-            spatial_y[row : row + f],
-            order[row : row + f],
-            problem[i, j],
-        )
-
-
-@nb.njit(cache=True)
-def search(
-    chip: Any,
-    double_buffered: Bools,
-    fill_cycles: float,
-    hardwired: Bools,
-    layer: Ints,
-    effort: Any,
-    work: Any,
-    temporal: Ints,
-    spatial_x: Ints,
-    spatial_y: Ints,
-    order: Ints,
-    problem: Floats,
-) -> int:
-    """Writes the best mappings of one layer on one design, two for each split; how many."""
-    splits, beam, budget, fine, goal = effort
-    levels = chip.levels
-    dims, window = layer[:8], layer[8:12]
-    option_x = np.empty((splits, levels, 8), dtype=np.int64)
-    option_y = np.empty((splits, levels, 8), dtype=np.int64)
-    steps = np.empty(splits)
-    options = spatial_options(
-        chip, dims, window, hardwired, splits, option_x, option_y, steps, problem
-    )
-    if options == 0:
-        return 0
-    tilings = beam + 1
-    counts = np.ones((tilings, levels, 8), dtype=np.int64)
-    stationary = np.empty((tilings, levels), dtype=np.int64)
-    best = np.full((2 * options, 2), np.inf)
-    trial = np.empty((levels, 8), dtype=np.int64)
-    problem[0] = NO_MAPPING
-    for k in range(options):
-        many = _tilings(
-            chip,
-            double_buffered,
-            dims,
-            window,
-            option_x[k],
-            option_y[k],
-            beam,
-            budget,
-            fine,
-            counts,
-            stationary,
-            problem,
-        )
-        for b in range(many):
-            for outer in range(3):
-                for inner in range(3):
-                    if levels > 1 and inner != stationary[b, 1] and inner != outer:
-                        continue
-                    for i in range(levels):
-                        tensor = stationary[b, i]
-                        if i == 0:
-                            tensor = outer
-                        elif i == 1:
-                            tensor = inner
-                        trial[i] = ORDERS[tensor]
-                    _judge(
-                        chip,
-                        double_buffered,
-                        fill_cycles,
-                        layer,
-                        counts[b],
-                        option_x[k],
-                        option_y[k],
-                        trial,
-                        work,
-                        goal,
-                        best[2 * k : 2 * k + 2],
-                        temporal[2 * k : 2 * k + 2],
-                        spatial_x[2 * k : 2 * k + 2],
-                        spatial_y[2 * k : 2 * k + 2],
-                        order[2 * k : 2 * k + 2],
-                    )
-                    if levels == 1:
-                        break
-    found = 0
-    for k in range(2 * options):
-        if best[k, 0] < np.inf:
-            temporal[found] = temporal[k]
-            spatial_x[found] = spatial_x[k]
-            spatial_y[found] = spatial_y[k]
-            order[found] = order[k]
-            found += 1
-    return found
-
-
-@nb.njit(cache=True)
-def _judge(
-    chip: Any,
-    double_buffered: Bools,
-    fill_cycles: float,
-    layer: Ints,
-    counts: Ints,
-    x: Ints,
-    y: Ints,
-    trial: Ints,
-    work: Any,
-    goal: int,
-    best: Floats,
-    temporal: Ints,
-    spatial_x: Ints,
-    spatial_y: Ints,
-    order: Ints,
-) -> None:
-    """Counts one mapping and keeps it if it is the best of its split so far.
-
-    There are two places: the best if all tensors come from DRAM, and the best if inputs and
-    outputs are on the chip already.
-    """
-    if loop_counts.check(chip, layer, counts, x, y, trial, work) != 0:
-        return
-    loop_counts.count(chip, layer, counts, x, y, trial, work)
-    _, energy = loop_counts.totals(chip, layer, work)
-    inside = _cycles_inside(chip, double_buffered, fill_cycles, work)
-    outside = max(inside, work.level_cycles[0]) + _exposed(chip, counts, work)
-    for place in range(2):
-        first, second = (outside if place == 0 else inside), energy
-        if goal == 1:
-            first, second = second, first
-        elif goal == 2:
-            first, second = first * second, first
-        if first < best[place, 0] or (first == best[place, 0] and second < best[place, 1]):
-            best[place, 0], best[place, 1] = first, second
-            temporal[place], order[place] = counts, trial
-            spatial_x[place], spatial_y[place] = x, y
-
-
-@nb.njit(cache=True)
-def _cycles_inside(chip: Any, double_buffered: Bools, fill_cycles: float, work: Any) -> float:
-    """About how many cycles a layer takes on the chip, if DRAM does not hold it up."""
-    levels = chip.levels
-    cycles = work.compute_cycles
-    for i in range(1, levels):
-        cycles = max(cycles, work.level_cycles[i])
-    if levels == 1:
-        return cycles
-    last = levels - 1
-    cycles += fill_cycles * work.steps[work.loops[levels - 2]]
-    for tensor in range(3):
-        if chip.keeps[last, tensor]:
-            bits = work.tile[last, tensor] * chip.word_bits[last, tensor]
-            if not double_buffered[last] or 2 * bits > chip.capacity_bits[last, tensor]:
-                # Its transfers wait for the array, and the array for them.
-                return cycles + work.level_cycles[levels - 2] if levels > 2 else cycles
-    return cycles
-
-
-@nb.njit(cache=True)
-def _exposed(chip: Any, counts: Ints, work: Any) -> float:
-    """About how many cycles the first transfer from DRAM and the last one to it take."""
-    parts = 1.0
-    for d in range(8):
-        parts *= counts[0, d]
-    rate = min(
-        chip.shared_bits_per_cycle[0], chip.read_bits_per_cycle[0], chip.write_bits_per_cycle[0]
-    )
-    return (work.dram_read_bits + work.dram_written_bits) / parts / rate
-
-
-@nb.njit(cache=True)
-def _tilings(
-    chip: Any,
-    double_buffered: Bools,
-    dims: Ints,
-    window: Ints,
-    x: Ints,
-    y: Ints,
-    beam: int,
-    budget: int,
-    fine: bool,
-    counts: Ints,
-    stationary: Any,
-    problem: Floats,
-) -> int:
-    """The most promising tilings under one spatial split, into `counts`; returns how many."""
-    levels = chip.levels
-    tilings = counts.shape[0]
-    counts[:] = 1
-    stationary[:] = OUTPUTS
-    moved = np.zeros(tilings)
-    many = 1
-    base = np.empty(8, dtype=np.int64)
-    remaining = np.empty(8, dtype=np.int64)
-    outside = np.empty(8, dtype=np.int64)
-    must_finish = np.empty(8, dtype=np.bool_)
-    tile_counts = np.empty((tilings, 8), dtype=np.int64)
-    tile_score = np.empty(tilings)
-    tile_stationary = np.empty(tilings, dtype=np.int64)
-    fewest = np.empty(1)
-    floor = np.empty((levels, 8), dtype=np.int64)
-    next_counts = np.empty_like(counts)
-    next_stationary = np.empty_like(stationary)
-    next_moved = np.empty(tilings)
-    for level in range(levels - 1, 0, -1):
-        total = 0
-        price = chip.access_pj_per_bit[level - 1, 0] + chip.network_pj_per_bit[level - 1] + 1e-6
-        limit = np.inf
-        if level == chip.program_level + 1:
-            limit = chip.program_entries
-        for d in range(8):
-            must_finish[d] = chip.whole[level, d]
-            if not must_finish[d]:
-                must_finish[d] = True
-                for i in range(level):
-                    if chip.loops_allowed[i, d]:
-                        must_finish[d] = False
-        _smallest(chip, dims, x, y, level, floor)
-        least = np.inf
-        for b in range(many):
-            for d in range(8):
-                base[d] = x[level, d] * y[level, d]
-                for i in range(level + 1, levels):
-                    base[d] *= x[i, d] * y[i, d] * counts[b, i, d]
-                split = base[d]
-                for i in range(level):
-                    split *= x[i, d] * y[i, d]
-                remaining[d] = ceil_div(dims[d], split)
-                outside[d] = x[level - 1, d] * y[level - 1, d]
-            halves = 1 if double_buffered[level] else 0
-            found = 0
-            for share in range(halves, -1, -1):
-                found = best_tiles(
-                    base,
-                    remaining,
-                    outside,
-                    chip.loops_allowed[level],
-                    must_finish,
-                    window,
-                    chip.keeps[level],
-                    chip.partition[level],
-                    chip.capacity_bits[level],
-                    chip.word_bits[level, :3],
-                    chip.word_bits[level, 3] / chip.word_bits[level, 2],
-                    0.5 if share else 1.0,
-                    4 * budget if level == 1 else budget,
-                    fine,
-                    beam if share else min(found + 1, tilings),
-                    tile_counts,
-                    tile_score,
-                    tile_stationary,
-                    found,
-                    limit,
-                    fewest,
-                    chip,
-                    level,
-                    floor,
+    """Maps the layers onto designs `start` to `stop`, each up to the first that has no mapping."""
+    state = memory[0]
+    slots = len(ways) // found.size
+    for i in range(start, stop):
+        for j in range(len(layers)):
+            state.room = room
+            for way in range(WAYS):
+                state.asked[way] = asked[j, way] and (way == 0 or room > 0)
+            state.whole_bits[0], state.whole_bits[1] = whole[i, j, 0], whole[i, j, 1]
+            row = (i * found.shape[1] + j) * slots
+            for effort in attempts:
+                search(
+                    chips[i],
+                    machines[i],
+                    hardwired,
+                    layers[j],
+                    effort,
+                    memory,
+                    work,
+                    problem[i, j],
                 )
-                least = min(least, fewest[0])
-            for k in range(found):
-                score = moved[b] + price * tile_score[k]
-                at = total
-                while at > 0 and score < next_moved[at - 1]:
-                    at -= 1
-                if at >= tilings:
-                    continue
-                for m in range(min(total, tilings - 1), at, -1):
-                    next_counts[m] = next_counts[m - 1]
-                    next_stationary[m] = next_stationary[m - 1]
-                    next_moved[m] = next_moved[m - 1]
-                next_counts[at] = counts[b]
-                next_counts[at, level] = tile_counts[k]
-                next_stationary[at] = stationary[b]
-                next_stationary[at, level - 1] = tile_stationary[k]
-                next_moved[at] = score
-                total = min(total + 1, tilings)
-        if total == 0:
-            for d in range(8):
-                if must_finish[d]:
-                    base[d] *= remaining[d]
-            _explain(chip, base, window, level, least, limit, problem)
-            return 0
-        many = total
-        counts[:many] = next_counts[:many]
-        stationary[:many] = next_stationary[:many]
-        moved[:many] = next_moved[:many]
-    for b in range(many):
-        for d in range(8):
-            whole = 1
+                found[i, j] = _write(chips[i].levels, memory, factors, ways, row)
+                if found[i, j] > 0 or problem[i, j, 0] <= NO_TILE:
+                    break
+            if found[i, j] == 0:
+                break
+
+
+@compiled
+def _write(levels: int, memory: Any, factors: Ints, ways: Ints, row: int) -> int:
+    """Writes the finalists of all ways from `row` on, each once; returns how many."""
+    state, finals, counts = memory[0], memory[3], memory[7]
+    many = 0
+    for way in range(WAYS):
+        for k in range(counts[1, way]):
+            leaf = finals[way, k]
+            same = -1
+            for other in range(many):
+                if _equal(levels, leaf, state, factors, row + other):
+                    same = other
+            if same >= 0:
+                ways[row + same] |= 1 << way
+                continue
+            at = row + many
+            ways[at] = 1 << way
             for i in range(levels):
-                whole *= x[i, d] * y[i, d] * counts[b, i, d]
-            counts[b, 0, d] = ceil_div(dims[d], whole)
+                for d in range(8):
+                    factors[0, at, i, d] = leaf.temporal[i, d]
+                    factors[1, at, i, d] = state.x[leaf.split, i, d]
+                    factors[2, at, i, d] = state.y[leaf.split, i, d]
+                    factors[3, at, i, d] = ORDERS[leaf.stationary[i], d]
+            many += 1
     return many
 
 
-@nb.njit(cache=True)
-def _smallest(chip: Any, dims: Ints, x: Ints, y: Ints, level: int, floor: Ints) -> None:
-    """Extents of the smallest tiles outside `level`, as `fits_outside` wants them, into `floor`."""
-    for d in range(8):
-        instances = 1
-        for outer in range(level - 1, -1, -1):
-            instances *= x[outer, d] * y[outer, d]
-            floor[outer, d] = -dims[d] if chip.whole[outer, d] else instances
-
-
-@nb.njit(cache=True)
-def _explain(
-    chip: Any, base: Ints, window: Ints, level: int, least: float, limit: float, problem: Floats
-) -> None:
-    """Writes why no tile of `level` is possible."""
-    problem[1] = level
-    if least < np.inf:
-        problem[0], problem[2], problem[3] = NO_PROGRAM, least, limit
-        return
-    words = np.empty(3)
-    tile_words(base, window, words)
-    worst = 0.0
-    for tensor in range(3):
-        if not chip.keeps[level, tensor]:
-            continue
-        used = 0.0
-        for other in range(3):
+@compiled
+def _equal(levels: int, leaf: Any, state: Any, factors: Ints, at: int) -> bool:
+    """Whether a finalist is written at a row already."""
+    for i in range(levels):
+        for d in range(8):
             if (
-                chip.keeps[level, other]
-                and chip.partition[level, other] == chip.partition[level, tensor]
+                factors[0, at, i, d] != leaf.temporal[i, d]
+                or factors[1, at, i, d] != state.x[leaf.split, i, d]
+                or factors[2, at, i, d] != state.y[leaf.split, i, d]
+                or factors[3, at, i, d] != ORDERS[leaf.stationary[i], d]
             ):
-                used += words[other] * chip.word_bits[level, other]
-        if used / chip.capacity_bits[level, tensor] > worst:
-            worst = used / chip.capacity_bits[level, tensor]
-            problem[0], problem[2], problem[3] = NO_TILE, used, chip.capacity_bits[level, tensor]
+                return False
+    return True

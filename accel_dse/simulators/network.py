@@ -1,7 +1,8 @@
 """A network on mapped designs: layers added up, and what stays on the chip between them.
 
-Each distinct layer is counted once for each design, and played once for each way in which it
-occurs: with its inputs already on the chip or not, with its outputs left there or not.
+Each distinct layer is played once for each way in which it may occur: with its inputs already on
+the chip or not, with its outputs left there or not. Which activations stay on the chip is then
+chosen for the network as a whole.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from accel_dse.hardware import Hardware
 from accel_dse.metrics import Metrics
 from accel_dse.simulators import loop_nest, mapper, timeline
+from accel_dse.simulators.mapper import shared_level
 from accel_dse.workload import TENSORS, Layer, Workload
 
 Floats = NDArray[np.float64]
@@ -50,9 +52,19 @@ def places(workload: Workload) -> tuple[Place, ...]:
     )
 
 
+def ways_asked(workload: Workload) -> NDArray[np.bool_]:
+    """In which ways each of `u` distinct layers may occur: see `mapper.Mapped.ways`, `(u, 4)`."""
+    asked = np.zeros((len(workload.unique()), 2, 2), dtype=bool)
+    arrives = False
+    for place in places(workload):
+        asked[place.layer, : 1 + arrives, : 1 + place.hands_over] = True
+        arrives = place.hands_over
+    return asked.reshape(-1, 4)
+
+
 @dataclass(frozen=True, eq=False)
 class Played:
-    """`n` designs on a network of `u` distinct layers, with `f` candidate mappings each.
+    """`n` designs on a network of `u` distinct layers, with `f` candidate mappings each at most.
 
     A place of the network needs a layer in one of four ways: its inputs arrive on the chip or
     come from DRAM, its outputs stay there or go to DRAM. Arrays over ways end in `(2, 2)`, indexed
@@ -85,132 +97,66 @@ class Played:
     @cached_property
     def infeasible(self) -> tuple[str, ...]:
         """Why each design cannot run the network; "" if it can."""
-        reasons = [""] * len(self.hardware)
-        for design, layer in np.argwhere(self.mapped.found == 0)[::-1]:
-            reasons[design] = self.mapped.reason(
-                design, layer, self.hardware, self.layers[layer].name
-            )
-        return tuple(reasons)
+        return tuple(
+            self.mapped.reason(i, layer, self.hardware, self.layers[layer].name)
+            if layer >= 0
+            else ""
+            for i, layer in enumerate(self.mapped.failed().tolist())
+        )
 
     @cached_property
     def works(self) -> Ints:
         """The designs that can run the network, `(w,)`."""
-        return np.flatnonzero((self.mapped.found > 0).all(axis=1))
-
-    @cached_property
-    def rows(self) -> Ints:
-        """Where `mapped.mappings` holds each candidate, `(w, u, f)`."""
-        n, u = self.mapped.found.shape
-        f = len(self.mapped.mappings) // (n * u)
-        return np.arange(n * u * f).reshape(n, u, f)[self.works]
-
-    @cached_property
-    def counted(self) -> loop_nest.LoopNestResult:
-        """Access counts of all candidates, one row for each element of `rows`, flattened."""
-        w, u, f = self.rows.shape
-        return loop_nest.evaluate(
-            self.hardware,
-            self.layers,
-            self.mapped.mappings,
-            np.repeat(self.works, u * f),
-            np.tile(np.repeat(np.arange(u), f), w),
-            # Rows beyond `found` repeat the first candidate.
-            np.where(self._found, self.rows, self.rows[:, :, :1]).reshape(-1),
-            detail=True,
-        )
+        return np.flatnonzero(self.mapped.failed() < 0)
 
     @cached_property
     def _found(self) -> NDArray[np.bool_]:
-        return np.arange(self.rows.shape[2]) < self.mapped.found[self.works][..., None]
+        """Which candidates there are, `(w, u, f)`."""
+        found = self.mapped.found[self.works]
+        return np.arange(found.max(initial=1)) < found[..., None]
 
     @cached_property
-    def counts(self) -> loop_nest.LevelCounts:
-        """Per level and tensor, what `counted` sums up."""
-        counts = self.counted.levels
-        if counts is None:
-            raise AssertionError("detail was asked for")
-        return counts
+    def rows(self) -> Ints:
+        """The row of `mapped.mappings` of each candidate; the first again where there are fewer
+        than `f`, `(w, u, f)`.
+        """
+        number = np.where(self._found, np.arange(self._found.shape[2]), 0)
+        return np.asarray(self.mapped.first[self.works][..., None] + number)
 
     @cached_property
     def fits(self) -> NDArray[np.bool_]:
-        """Whether each candidate can serve in each way, `(w, u, f, 2, 2)`.
-
-        What arrives or stays lies whole in the outermost level on the chip that keeps inputs and
-        outputs, spread over its instances, beside the tiles of what does not.
-        """
-        w, u, f = self.rows.shape
-        fits = np.zeros((w, u, f, 2, 2), dtype=bool)
-        fits[..., 0, 0] = self._found
-        level = shared_level(self.hardware)
-        if level is None:
-            return fits
-        hardware = self.hardware
-        bits = hardware.word_bits[self.works, level][:, None, None]
-        slots = 2 if hardware.double_buffered[level] else 1
-        tiles = self.counts.tile_words[:, level].reshape(w, u, f, 3) * bits[..., :3] * slots
-        instances = np.prod((hardware.fanout_x * hardware.fanout_y)[self.works, :level], axis=1)
-        words = np.array([[layer.words(t) for t in TENSORS] for layer in self.layers])
-        whole = words[:, None] * bits[..., :3] / instances[:, None, None, None]
-        capacity = hardware.capacity_bits[self.works, level][:, None, None]
-        one_store = hardware.partition[level, INPUTS] == hardware.partition[level, OUTPUTS]
-        for arrives in (0, 1):
-            for stays in (0, 1):
-                need_in = whole[..., INPUTS] if arrives else tiles[..., INPUTS]
-                need_out = whole[..., OUTPUTS] if stays else tiles[..., OUTPUTS]
-                if one_store:
-                    room = need_in + need_out <= capacity[..., INPUTS]
-                else:
-                    room = (need_in <= capacity[..., INPUTS]) & (need_out <= capacity[..., OUTPUTS])
-                if arrives or stays:
-                    fits[..., arrives, stays] = self._found & room
-        return fits
+        """Whether each candidate is one for each way, `(w, u, f, 2, 2)`."""
+        ways = self.mapped.ways[self.rows][..., None] >> np.arange(4) & 1
+        return np.asarray((ways & self._found[..., None]).reshape(*self.rows.shape, 2, 2) > 0)
 
     @cached_property
-    def ways(self) -> tuple[Ints, Ints]:
-        """Whether inputs arrive on the chip and whether outputs stay, 0 or 1, `(w, places)`."""
-        able = np.asarray(self.fits.any(axis=2))
-        arrives = np.zeros((len(self.works), len(self.places)), dtype=np.int64)
-        stays = np.zeros_like(arrives)
-        rows = np.arange(len(self.works))
-        for k, place in enumerate(self.places[:-1]):
-            if place.hands_over:
-                here = able[rows, place.layer, arrives[:, k], 1]
-                stays[:, k] = here & able[:, self.places[k + 1].layer, 1, 0]
-                arrives[:, k + 1] = stays[:, k]
-        return arrives, stays
-
-    @cached_property
-    def dram_bits(self) -> Floats:
-        """DRAM traffic of one run of each candidate by tensor, `(w, u, f, 3)`."""
-        w, u, f = self.rows.shape
-        bits = np.repeat(self.hardware.word_bits[self.works, 0], u * f, axis=0)
-        moved = self.counts.total_reads[:, 0] * bits[:, [0, 1, 3]]
-        written = self.counts.total_updates[:, 0, OUTPUTS]
-        words = [layer.words("outputs") for layer in self.layers]
-        final = np.minimum(written, np.tile(np.repeat(words, f), w))
-        moved[:, OUTPUTS] += final * bits[:, 2] + (written - final) * bits[:, 3]
-        return np.asarray(moved.reshape(w, u, f, 3))
-
-    @cached_property
-    def _needed(self) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-        """Candidates that some place needs: design, layer, candidate, arrives, stays, `(t,)`."""
-        w, u, _ = self.rows.shape
-        asked = np.zeros((w, u, 2, 2), dtype=bool)
-        arrives, stays = self.ways
-        for k, place in enumerate(self.places):
-            asked[np.arange(w), place.layer, arrives[:, k], stays[:, k]] = True
-        design, layer, candidate, arriving, staying = np.nonzero(self.fits & asked[:, :, None])
-        return design, layer, candidate, arriving, staying
+    def _counted(self) -> tuple[Floats, Floats, Floats]:
+        """Cycles by the analytical model, pJ and DRAM bits of each candidate, `(w, u, f)` each."""
+        design, layer, candidate = np.nonzero(self._found)
+        counted = loop_nest.evaluate(
+            self.hardware,
+            self.layers,
+            self.mapped.mappings,
+            self.works[design],
+            layer,
+            self.rows[design, layer, candidate],
+        )
+        columns = counted.cycles, counted.energy_pj, counted.dram_read_bits
+        tables = np.full((3, *self.rows.shape), np.inf)
+        for table, column in zip(tables, columns):
+            table[design, layer, candidate] = column
+        return tables[0], tables[1], tables[2]
 
     @cached_property
     def cycles(self) -> Floats:
-        """Cycles of one run of each candidate in each way, infinite if not needed so,
-        `(w, u, f, 2, 2)`.
+        """Cycles of one run of each candidate in each way, infinite if it is none for that way,
+        `(w, u, f, 2, 2)`. The analytical model's are those of way 0 in all.
         """
         table = np.full(self.fits.shape, np.inf)
-        design, layer, candidate, arrives, stays = self._needed
+        at = np.nonzero(self.fits)
+        design, layer, candidate, arrives, stays = at
         if self.cycle_level:
-            table[self._needed] = timeline.simulate(
+            table[at] = timeline.simulate(
                 self.hardware,
                 self.layers,
                 self.mapped.mappings,
@@ -220,64 +166,141 @@ class Played:
                 arrives.astype(bool),
                 stays.astype(bool),
             ).cycles
-            return table
-        shape = self.rows.shape
-        inside = np.maximum(
-            self.counts.compute_cycles, self.counts.level_cycles[:, 1:].max(axis=1)
-        ).reshape(shape)[design, layer, candidate]
-        bits = self._bits_left(self.dram_bits[design, layer, candidate], arrives, stays)
-        rate = dram_bits_per_cycle(self.hardware)[self.works[design]]
-        table[self._needed] = np.maximum(inside, np.ceil(bits / rate))
+        else:
+            table[at] = self._counted[0][design, layer, candidate]
         return table
-
-    @staticmethod
-    def _bits_left(bits: Floats, arrives: Ints, stays: Ints) -> Floats:
-        """DRAM traffic without what is on the chip."""
-        saved = bits[..., INPUTS] * arrives + bits[..., OUTPUTS] * stays
-        return np.asarray(bits.sum(axis=-1) - saved)
 
     @cached_property
     def chosen(self) -> Ints:
         """The candidate chosen for each layer in each way, `(w, u, 2, 2)`."""
-        score = self.cycles
-        if self.goal != "latency":
-            energy = self.counted.energy_pj.reshape(self.rows.shape)[..., None, None]
-            score = np.where(
-                np.isfinite(score), energy * (1 if self.goal == "energy" else score), np.inf
-            )
-        return np.asarray(score.argmin(axis=2))
+        cycles = self.cycles
+        energy = np.where(np.isfinite(cycles), self._counted[1][..., None, None], np.inf)
+        first, second = cycles, energy
+        if self.goal == "energy":
+            first, second = second, first
+        elif self.goal == "edp":
+            first, second = cycles * energy, cycles
+        best = first == first.min(axis=2, keepdims=True)
+        return np.asarray(np.where(best, second, np.inf).argmin(axis=2))
 
-    def at(self, k: int) -> tuple[Ints, int, Ints, Ints, Ints]:
-        """Index into `cycles` of what runs at place `k`; its arrays are `(w,)`."""
-        arrives, stays = self.ways[0][:, k], self.ways[1][:, k]
-        rows, layer = np.arange(len(self.works)), self.places[k].layer
-        return rows, layer, self.chosen[rows, layer, arrives, stays], arrives, stays
+    def _of_chosen(self, table: Floats) -> Floats:
+        """A column of the chosen ones, `(w, u, 2, 2)`, of a table `(w, u, f, 2, 2)`."""
+        return np.asarray(np.take_along_axis(table, self.chosen[:, :, None], axis=2)[:, :, 0])
+
+    @cached_property
+    def chosen_rows(self) -> Ints:
+        """The row of `mapped.mappings` of what is chosen, `(w, u, 2, 2)`."""
+        w, u, _ = self.rows.shape
+        at = np.ogrid[:w, :u]
+        return np.asarray(self.rows[at[0][..., None, None], at[1][..., None, None], self.chosen])
+
+    @cached_property
+    def counts(self) -> loop_nest.LevelCounts:
+        """What the chosen ones access, by level and tensor: a row for each element of
+        `chosen_rows`, flattened.
+        """
+        w, u = self.chosen_rows.shape[:2]
+        counts = loop_nest.evaluate(
+            self.hardware,
+            self.layers,
+            self.mapped.mappings,
+            np.repeat(self.works, u * 4),
+            np.tile(np.repeat(np.arange(u), 4), w),
+            self.chosen_rows.reshape(-1),
+            detail=True,
+        ).levels
+        if counts is None:
+            raise AssertionError("detail was asked for")
+        return counts
+
+    @cached_property
+    def costs(self) -> tuple[Floats, Floats, Floats]:
+        """Cycles, DRAM bits and dynamic pJ of one run of each layer in each way, `(w, u, 2, 2)`
+        each; infinite cycles where a way is not possible.
+
+        What is on the chip already, or stays there, is not moved from or to DRAM.
+        """
+        shape = self.chosen.shape
+        cycles = self._of_chosen(self.cycles)
+        energy = self._of_chosen(
+            np.broadcast_to(self._counted[1][..., None, None], self.fits.shape)
+        )
+        w, u = shape[:2]
+        bits = np.repeat(self.hardware.word_bits[self.works, 0], u * 4, axis=0)
+        by_tensor = self.counts.total_reads[:, 0] * bits[:, [0, 1, 3]]
+        written = self.counts.total_updates[:, 0, OUTPUTS]
+        words = np.array([float(layer.words("outputs")) for layer in self.layers])
+        final = np.minimum(written, np.tile(np.repeat(words, 4), w))
+        by_tensor[:, OUTPUTS] += final * bits[:, 2] + (written - final) * bits[:, 3]
+        by_tensor = by_tensor.reshape(*shape, 3)
+        saved = by_tensor[..., INPUTS] * np.array([[0, 0], [1, 1]])
+        saved = saved + by_tensor[..., OUTPUTS] * np.array([[0, 1], [0, 1]])
+        dram = by_tensor.sum(axis=-1) - saved
+        price = self.hardware.access_pj_per_bit[self.works, 0].mean(axis=1)
+        if not self.cycle_level:
+            counts = self.counts
+            inside = np.maximum(counts.compute_cycles, counts.level_cycles[:, 1:].max(axis=1))
+            rate = dram_bits_per_cycle(self.hardware)[self.works][:, None, None, None]
+            possible = np.where(np.isfinite(cycles), 0.0, np.inf)
+            cycles = np.maximum(inside.reshape(shape), np.ceil(dram / rate)) + possible
+        return cycles, dram, energy - saved * price[:, None, None, None]
+
+    @cached_property
+    def ways(self) -> tuple[Ints, Ints]:
+        """Whether inputs arrive on the chip and whether outputs stay, 0 or 1, `(w, places)`.
+
+        Chosen so that the network costs least by the goal (the sum of its layers' products for
+        `edp`), and of equals so that more stays.
+        """
+        cycles, _, energy = self.costs
+        score = {"latency": cycles, "energy": energy + np.where(np.isfinite(cycles), 0, np.inf)}
+        cost = score.get(self.goal, cycles * energy)
+        w, count = len(self.works), len(self.places)
+        best = np.zeros((w, 2))  # of all places from k on, by whether inputs arrive at k
+        stay = np.zeros((count, w, 2), dtype=np.int64)
+        for k in range(count - 1, -1, -1):
+            place = self.places[k]
+            leaves = cost[:, place.layer, :, 0] * place.count + best[:, :1]
+            stays = np.full((w, 2), np.inf)
+            if place.hands_over:
+                stays = cost[:, place.layer, :, 1] + best[:, 1:]
+            stay[k] = stays <= leaves
+            best = np.minimum(stays, leaves)
+        arrives = np.zeros((w, count + 1), dtype=np.int64)
+        for k in range(count):
+            arrives[:, k + 1] = stay[k][np.arange(w), arrives[:, k]]
+        return arrives[:, :-1], arrives[:, 1:]
+
+    def at(self, k: int) -> tuple[Ints, int, Ints, Ints]:
+        """Index into a table `(w, u, 2, 2)` of what runs at place `k`; its arrays are `(w,)`."""
+        return (
+            np.arange(len(self.works)),
+            self.places[k].layer,
+            self.ways[0][:, k],
+            self.ways[1][:, k],
+        )
 
     @cached_property
     def mapping_rows(self) -> Ints:
         """The row of `mapped.mappings` that runs at each place, `(w, places)`."""
-        found = [
-            self.rows[rows, layer, candidate]
-            for rows, layer, candidate, _, _ in map(self.at, range(len(self.places)))
-        ]
-        return np.stack(found, axis=1)
+        return np.stack([self.chosen_rows[self.at(k)] for k in range(len(self.places))], axis=1)
 
     def cycles_at(self, k: int) -> Floats:
         """Cycles of one run at place `k`, `(w,)`."""
-        return np.asarray(self.cycles[self.at(k)])
+        return np.asarray(self.costs[0][self.at(k)])
 
     def dram_bits_at(self, k: int) -> Floats:
         """DRAM traffic of one run at place `k`, `(w,)`."""
-        rows, layer, candidate, arrives, stays = self.at(k)
-        return self._bits_left(self.dram_bits[rows, layer, candidate], arrives, stays)
+        return np.asarray(self.costs[1][self.at(k)])
 
     def energy_pj_at(self, k: int) -> Floats:
         """Dynamic energy of one run at place `k`, `(w,)`."""
-        rows, layer, candidate, _, _ = self.at(k)
-        total = self.counted.energy_pj.reshape(self.rows.shape)[rows, layer, candidate]
-        price = self.hardware.access_pj_per_bit[self.works, 0].mean(axis=1)
-        saved = self.dram_bits[rows, layer, candidate].sum(axis=-1) - self.dram_bits_at(k)
-        return np.asarray(total - saved * price)
+        return np.asarray(self.costs[2][self.at(k)])
+
+    def count_row_at(self, k: int) -> Ints:
+        """The row of `counts` of what runs at place `k`, `(w,)`."""
+        rows, layer, arrives, stays = self.at(k)
+        return np.asarray(((rows * len(self.layers) + layer) * 2 + arrives) * 2 + stays)
 
     @cached_property
     def vector_ops(self) -> tuple[Floats, Floats, Floats]:
@@ -333,12 +356,6 @@ class Played:
             values[name] = np.full(len(hardware), np.nan)
             values[name][works] = column
         return Metrics(values, self.infeasible)
-
-
-def shared_level(hardware: Hardware) -> int | None:
-    """The outermost level on the chip that keeps inputs and outputs, if there is one."""
-    both = hardware.keeps[1:, INPUTS] & hardware.keeps[1:, OUTPUTS]
-    return int(np.argmax(both)) + 1 if both.any() else None
 
 
 def dram_bits_per_cycle(hardware: Hardware) -> Floats:

@@ -31,7 +31,7 @@ LAYERS = {
 
 def main() -> None:
     options = ARGUMENTS.parse_args()
-    os.environ["NUMBA_NUM_THREADS"] = str(options.threads)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     found = {
         name: measure(levels, ragged, options.triples, options.repeats)
         for name, levels, ragged in (

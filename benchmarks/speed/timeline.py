@@ -70,9 +70,8 @@ def mapped(layers, fixed, n, rng):
     design, layer = np.nonzero(table.found)
     chosen = rng.permutation(len(design))[:n]
     design, layer = design[chosen], layer[chosen]
-    finalists = len(table.mappings) // table.found.size
-    rows = (design * table.found.shape[1] + layer) * finalists
-    return hardware, layers, table.mappings.select(rows), design, layer
+    mappings = table.mappings.select(table.first[design, layer])
+    return hardware, layers, mappings, design, layer
 
 
 def random_loops(layers, n, rng):

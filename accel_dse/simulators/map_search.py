@@ -1,0 +1,290 @@
+"""The search for one layer's mappings on one design, compiled.
+
+Splits over the fan-outs, innermost tiles, blocks that come from DRAM, and what lies between are
+chosen in this order, each with a list of the best so far; whole mappings are then ranked by
+`map_estimate` and by their energy, which is exact.
+"""
+
+# A record has no type that mypy knows.
+# mypy: disable-error-code="no-any-return"
+
+from typing import Any
+
+from numba import njit
+
+from accel_dse.simulators import loop_counts
+from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, PARTIAL, Ints
+from accel_dse.simulators.map_blocks import block_tiles
+from accel_dse.simulators.map_estimate import estimate
+from accel_dse.simulators.map_inner import inner_tiles
+from accel_dse.simulators.map_splits import spatial_options
+from accel_dse.simulators.map_terms import (
+    EDP,
+    ENERGY,
+    NO_MAPPING,
+    NO_PROGRAM,
+    ORDERS,
+    WAYS,
+    Bools,
+    Floats,
+    ceil_div,
+    fits,
+    hands_over,
+    tile_words,
+)
+from accel_dse.simulators.timeline_plan import compiled
+
+VARIANTS = 4
+"""Ways to fill the levels between: with as much as fits once, or twice and cut in three orders."""
+
+
+@njit(inline="always", error_model="numpy")
+def search(
+    chip: Any,
+    machine: Any,
+    hardwired: Bools,
+    layer: Ints,
+    effort: Any,
+    memory: Any,
+    work: Any,
+    problem: Floats,
+) -> None:
+    """Fills `memory`'s lists of finalists with the best mappings found, for each way asked.
+
+    Args:
+        chip, machine: one element of `loop_counts.pack` and of `timeline_plan.pack_machine`.
+        hardwired: see `Hardware`, `(L, 2)`.
+        layer: one row of `pack_layers(layers)`.
+        effort: splits, tiles of each split, tiles, blocks of each way, budget, fine, goal.
+        memory: what `mapper.new_memory` returns, with what the network needs set in it.
+        work: one `WORK` record.
+        problem: receives why nothing was found, `(4,)`; see `mapper.Mapped`.
+    """
+    state, inners, blocks, _, _, inner, _, counts = memory
+    for way in range(WAYS):
+        counts[0, way] = counts[1, way] = 0
+    problem[0] = NO_MAPPING
+    _set_sources(chip, state)
+    splits = spatial_options(
+        chip,
+        layer,
+        hardwired,
+        effort[0],
+        state.x[:, : chip.levels],
+        state.y[:, : chip.levels],
+        state.steps,
+        problem,
+    )
+    state.fewest_transfers = 1e300
+    many = 0
+    for k in range(splits):
+        for i in range(chip.levels):
+            for d in range(8):
+                state.spatial[k, i, d] = state.x[k, i, d] * state.y[k, i, d]
+        if many < effort[2] or effort[6] == ENERGY or state.steps[k] < inners[many - 1].score:
+            many = inner_tiles(chip, machine, layer, state, k, effort, inners, many, inner)
+    if splits > 0 and many == 0 and 1e300 > state.fewest_transfers > chip.program_entries:
+        problem[0], problem[1] = NO_PROGRAM, chip.program_level
+        problem[2], problem[3] = state.fewest_transfers, chip.program_entries
+    for k in range(many):
+        block_tiles(chip, machine, layer, state, inners[k], k, effort, blocks, counts[0])
+    for way in range(WAYS):
+        for b in range(counts[0, way]):
+            if not _seen(blocks, counts[0], way, b):
+                _add_leaves(chip, machine, layer, effort[6], inners, blocks[way, b], memory, work)
+
+
+@compiled
+def _set_sources(chip: Any, state: Any) -> None:
+    """Sets who keeps each tensor: see `SEARCH`."""
+    for t in range(3):
+        outer = 0
+        state.target[t] = 0
+        for i in range(1, chip.levels):
+            state.source[i, t] = outer
+            if chip.keeps[i, t]:
+                if state.target[t] == 0:
+                    state.target[t] = i
+                outer = i
+        state.keeper[t] = outer
+
+
+@compiled
+def _seen(blocks: Any, counts: Ints, way: int, b: int) -> bool:
+    """Whether an earlier way has the same block."""
+    block = blocks[way, b]
+    for earlier in range(way):
+        for k in range(counts[earlier]):
+            other = blocks[earlier, k]
+            if other.inner == block.inner and other.stationary == block.stationary:
+                same = True
+                for d in range(8):
+                    same = same and other.counts[d] == block.counts[d]
+                if same:
+                    return True
+    return False
+
+
+@compiled
+def _add_leaves(
+    chip: Any, machine: Any, layer: Ints, goal: int, inners: Any, block: Any, memory: Any, work: Any
+) -> None:
+    """Ranks the whole mappings that a block may be part of: what lies between, and loop orders."""
+    state, _, _, _, leaf, _, _, _ = memory
+    inner = inners[block.inner]
+    levels = chip.levels
+    between = levels - 2
+    for variant in range(VARIANTS):
+        built = _build(chip, machine, layer, state, inner, block, variant, leaf)
+        if built == IMPOSSIBLE:
+            break
+        outer_loops = between_loops = 0
+        for d in range(8):
+            outer_loops += leaf.temporal[0, d] > 1
+            if between > 0:
+                between_loops += leaf.temporal[between, d] > 1
+        for outer in range(3):
+            if outer_loops < 2 and outer != block.stationary:
+                continue
+            for second in range(3):
+                if second != inner.stationary and (between <= 0 or between_loops < 2):
+                    continue
+                leaf.stationary[0] = outer
+                if between > 0:
+                    leaf.stationary[between] = second
+                _judge(chip, machine, layer, goal, memory, work)
+        if built == NOTHING_CUT:
+            break
+
+
+IMPOSSIBLE, NOTHING_CUT, CUT = range(3)
+
+
+@compiled
+def _build(
+    chip: Any,
+    machine: Any,
+    layer: Ints,
+    state: Any,
+    inner: Any,
+    block: Any,
+    variant: int,
+    leaf: Any,
+) -> int:
+    """Fills the levels between the innermost and the outermost on the chip with as much of the
+    block as fits (for variants other than 0: twice, where a level may be double-buffered).
+
+    Returns:
+        `IMPOSSIBLE`; `NOTHING_CUT` if even two whole blocks fit, so that all variants are equal.
+    """
+    levels = chip.levels
+    leaf.split = inner.split
+    for i in range(levels):
+        leaf.stationary[i] = inner.stationary
+        for d in range(8):
+            leaf.temporal[i, d] = 1
+    leaf.stationary[0], leaf.stationary[levels - 1] = block.stationary, OUTPUTS
+    for d in range(8):
+        leaf.temporal[levels - 1, d] = inner.counts[d]
+        if levels > 1:
+            leaf.temporal[0, d] = block.parts[d]
+        state.left[d] = block.counts[d]
+        state.tile[d] = inner.tile[d]
+    built = NOTHING_CUT
+    for i in range(levels - 2, 1, -1):
+        for d in range(8):
+            state.tile[d] *= state.spatial[inner.split, i, d]
+        _take_all(chip, state, i)
+        double = machine.double_buffered[i] != 0
+        tile_words(state.extent, layer, state.words)
+        if double and not fits(chip, i, state.words, PARTIAL, 0.5):
+            built = CUT
+        share = 0.5 if double and variant > 0 else 1.0
+        if not fits(chip, i, state.words, PARTIAL, share):
+            built = CUT
+            stationary = max(variant - 1, 0)
+            if not _shrink(chip, layer, state, i, stationary, share):
+                _take_all(chip, state, i)
+                if not _shrink(chip, layer, state, i, stationary, 1.0):
+                    return IMPOSSIBLE
+        for d in range(8):
+            leaf.temporal[i, d] = state.count[d]
+            state.tile[d] *= state.count[d]
+            state.left[d] = ceil_div(state.left[d], state.count[d])
+    if levels > 2:
+        for d in range(8):
+            leaf.temporal[1, d] = state.left[d]
+            if state.left[d] > 1 and not chip.loops_allowed[1, d]:
+                return IMPOSSIBLE
+    return built
+
+
+@compiled
+def _take_all(chip: Any, state: Any, level: int) -> None:
+    """Gives a level all steps that are left and that its loops may do."""
+    for d in range(8):
+        state.count[d] = state.left[d] if chip.loops_allowed[level, d] else 1
+        state.extent[d] = state.tile[d] * state.count[d]
+
+
+@compiled
+def _shrink(chip: Any, layer: Ints, state: Any, level: int, stationary: int, share: float) -> bool:
+    """Cuts dimensions of the level's tile, those of the outermost loops first, until it fits."""
+    for r in range(8):
+        d = ORDERS[stationary, r]
+        matters = False
+        for t in range(3):
+            matters = matters or (chip.keeps[level, t] != 0 and INDEXES[t, d])
+        whole = state.count[d]
+        parts = 1
+        while matters and state.count[d] > 1:
+            # Small numbers of parts one by one, larger ones by halves.
+            parts += 1 + (parts // 2 if parts >= 8 else 0)
+            state.count[d] = ceil_div(whole, parts)
+            state.extent[d] = state.tile[d] * state.count[d]
+            tile_words(state.extent, layer, state.words)
+            if fits(chip, level, state.words, PARTIAL, share):
+                return True
+    return False
+
+
+@compiled
+def _judge(chip: Any, machine: Any, layer: Ints, goal: int, memory: Any, work: Any) -> None:
+    """Inserts the mapping in `leaf` where it is among the best, for each way that it can serve."""
+    state, _, _, finals, leaf, _, estimated, counts = memory
+    for i in range(chip.levels):
+        for r in range(8):
+            state.order[i, r] = ORDERS[leaf.stationary[i], r]
+    x, y, spatial = state.x[leaf.split], state.y[leaf.split], state.spatial[leaf.split]
+    if loop_counts.check(chip, layer, leaf.temporal, x, y, state.order, work) != 0:
+        return
+    estimate(chip, machine, layer, leaf.temporal, spatial, state.order, estimated)
+    loop_counts.count(chip, layer, leaf.temporal, x, y, state.order, work)
+    _, energy = loop_counts.totals(chip, layer, work)
+    for way in range(WAYS):
+        if state.asked[way] and hands_over(chip, machine, state, work.tile[state.room], way):
+            leaf.score, leaf.second = estimated.cycles[way], energy
+            if goal == ENERGY:
+                leaf.score, leaf.second = leaf.second, leaf.score
+            elif goal == EDP:
+                leaf.score, leaf.second = leaf.score * energy, leaf.score
+            counts[1, way] = _insert(finals[way], counts[1, way], leaf)
+
+
+@compiled
+def _insert(finals: Any, count: int, leaf: Any) -> int:
+    """Inserts a mapping into a sorted list, unless its equal is there; returns the new count."""
+    at = count
+    while at > 0 and (
+        leaf.score < finals[at - 1].score
+        or (leaf.score == finals[at - 1].score and leaf.second < finals[at - 1].second)
+    ):
+        at -= 1
+    if at == len(finals):
+        return count
+    if at > 0 and leaf.score == finals[at - 1].score and leaf.second == finals[at - 1].second:
+        return count
+    for k in range(min(count, len(finals) - 1), at, -1):
+        finals[k] = finals[k - 1]
+    finals[at] = leaf
+    return min(count + 1, len(finals))

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+
+from accel_dse.files import load_space
+from accel_dse.simulators import loop_nest, mapper
+from accel_dse.simulators.accelerator import AcceleratorSimulator
+from accel_dse.simulators.network import ways_asked
+from accel_dse.template import bind, read_template
+from accel_dse.workload import Layer, Workload
+
+LAYERS = (
+    Layer(name="conv", K=24, C=16, P=14, Q=14, R=3, S=3, stride=(2, 2)),
+    Layer(name="pointwise", K=96, C=24, P=14, Q=14),
+    Layer(name="depthwise", G=96, P=14, Q=14, R=3, S=3),
+    Layer(name="gemm", P=33, K=70, C=65),
+    Layer(name="vector", K=100, C=128),
+)
+TEMPLATES = ("edge", "gemmini", "simba_like", "tpu_like", "nvdla_like", "eyeriss_168")
+
+
+def hardware_of(template, count, seed):
+    file = load_space(template)
+    columns = file.space.columns(file.space.sample(count, np.random.default_rng(seed)))
+    return bind(read_template(file.accelerator, file.space), columns)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("goal", mapper.GOALS)
+def test_every_finalist_is_a_valid_mapping(template, goal):
+    hardware = hardware_of(template, 8, 0)
+    asked = np.ones((len(LAYERS), 4), dtype=bool)
+    mapped = mapper.map_layers(
+        hardware, LAYERS, effort=mapper.EFFORTS["low"], goal=goal, asked=asked
+    )
+    design, layer = np.nonzero(mapped.found)
+    assert len(design)
+    many = mapped.found[design, layer]
+    rows = np.concatenate(
+        [first + np.arange(m) for first, m in zip(mapped.first[design, layer], many)]
+    )
+    assert sorted(rows) == list(range(len(mapped.mappings)))
+    found = loop_nest.evaluate(
+        hardware, LAYERS, mapped.mappings, np.repeat(design, many), np.repeat(layer, many), rows
+    )
+    assert (found.codes == 0).all()
+    assert ((mapped.ways > 0) & (mapped.ways < 16)).all()
+
+
+def test_whether_a_layer_can_run_does_not_depend_on_the_effort():
+    hardware = hardware_of("edge", 60, 3)
+    found = {
+        name: mapper.map_layers(hardware, LAYERS, effort=effort).found > 0
+        for name, effort in mapper.EFFORTS.items()
+    }
+    assert 0 < found["normal"].mean() < 1
+    assert (found["low"] == found["normal"]).all()
+    assert (found["high"] == found["normal"]).all()
+
+
+def test_a_design_s_mappings_do_not_depend_on_its_batch():
+    hardware = hardware_of("edge", 12, 4)
+    whole = mapper.map_layers(hardware, LAYERS, effort=mapper.EFFORTS["low"])
+    file = load_space("edge")
+    designs = file.space.sample(12, np.random.default_rng(4))
+    for i in (0, 5, 11):
+        one = bind(read_template(file.accelerator, file.space), file.space.columns([designs[i]]))
+        alone = mapper.map_layers(one, LAYERS, effort=mapper.EFFORTS["low"])
+        assert (alone.found[0] == whole.found[i]).all()
+        if len(alone.mappings):
+            start = whole.first[i, 0]
+            part = whole.mappings.temporal[start : start + len(alone.mappings)]
+            np.testing.assert_array_equal(alone.mappings.temporal, part)
+
+
+def test_more_effort_maps_better_on_the_whole():
+    file = load_space("edge")
+    columns = file.space.columns(file.space.sample(60, np.random.default_rng(5)))
+    network = Workload("layers", LAYERS)
+    template = read_template(file.accelerator, file.space)
+    latency = {
+        effort: AcceleratorSimulator(template=template, mapper_effort=effort)
+        .simulate(network, columns)
+        .values["latency_ms"]
+        for effort in mapper.EFFORTS
+    }
+    assert np.isfinite(latency["low"]).sum() >= 10
+    assert np.nanmean(latency["low"] / latency["high"]) > 1.005
+    assert np.nanmean(latency["normal"] / latency["low"]) < 0.995
+    assert np.nanmean(latency["high"] / latency["normal"]) < 1.005
+
+
+@pytest.mark.parametrize(("goal", "metric"), [("latency", "latency_ms"), ("energy", "energy_mj")])
+def test_the_goal_is_what_gets_small(goal, metric):
+    file = load_space("simba_like")
+    columns = file.space.columns(file.space.sample(12, np.random.default_rng(6)))
+    network = Workload("layers", LAYERS)
+    template = read_template(file.accelerator, file.space)
+    other = "energy" if goal == "latency" else "latency"
+    by_goal = {
+        name: AcceleratorSimulator(template=template, mapper_goal=name).simulate(network, columns)
+        for name in (goal, other)
+    }
+    wanted, unwanted = (by_goal[name].values[metric] for name in (goal, other))
+    assert np.isfinite(wanted).any()
+    assert np.nanmean(wanted) <= np.nanmean(unwanted)
+
+
+def test_a_layer_that_no_design_of_a_kind_can_run_ends_the_search_there():
+    hardware = hardware_of("edge", 60, 3)
+    mapped = mapper.map_layers(hardware, LAYERS, effort=mapper.EFFORTS["low"])
+    failed = mapped.failed()
+    assert (failed >= 0).any()
+    for i in np.flatnonzero(failed >= 0):
+        j = failed[i]
+        assert (mapped.found[i, :j] > 0).all()
+        assert (mapped.found[i, j:] == 0).all()
+        assert mapped.reason(i, j, hardware, LAYERS[j].name).startswith(LAYERS[j].name)
+
+
+def test_only_ways_that_the_network_may_need_are_asked_for():
+    network = Workload(
+        "chain",
+        (
+            Layer(name="a", K=8, C=8, P=4),
+            Layer(name="b", K=8, C=8, P=4, R=3, follows=True),
+            Layer(name="c", K=8, C=4, P=4),
+        ),
+    )
+    # b's inputs may arrive, a's outputs may stay; c stands alone.
+    assert ways_asked(network).tolist() == [
+        [True, True, False, False],
+        [True, False, True, False],
+        [True, False, False, False],
+    ]

@@ -1,29 +1,70 @@
 """What `accel-dse report` does."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from accel_dse.problem import Goal
+from accel_dse.errors import OptionError
 from accel_dse.report import tables
+from accel_dse.report.runs import Run, read_runs
 from accel_dse.report.summary import summarize
 from accel_dse.trial_log import TrialLog
 
+PAGE = (".html", ".htm")
 
-def report(place: str, out: Path | None, *, as_json: bool) -> None:
-    """Reads the log at `place` and prints what it says; draws it into `out`."""
-    log = TrialLog(place)
-    study = log.study()
-    trials = log.read()
-    goal = Goal.parse(study.problem["objectives"], study.problem["limits"])
-    summary = summarize(trials, goal)
-    if out is not None:
-        from accel_dse.report import figures
 
-        figures.save(trials, summary, tables.title(study), out)
+def report(
+    places: Sequence[str], out: Path | None, *, simulate: bool | None, as_json: bool
+) -> None:
+    """Reads the logs at `places` and prints what they say; draws it into `out`."""
+    runs = read_runs(places)
+    if out is not None and out.suffix.lower() in PAGE:
+        write_page(runs, TrialLog(places[0]), out, simulate=simulate)
+    elif out is not None:
+        _draw(runs, out)
+    told = [(run, summarize(run.trials, run.goal)) for run in runs]
     if as_json:
-        about = {"log": place, "optimizer": study.optimizer, "seed": study.seed}
-        print(json.dumps({**about, **summary.content()}, indent=2))
+        contents = [
+            {
+                "log": run.place,
+                "optimizer": run.study.optimizer,
+                "seed": run.study.seed,
+                **summary.content(),
+            }
+            for run, summary in told
+        ]
+        print(json.dumps(contents if len(contents) > 1 else contents[0], indent=2))
         return
-    Console().print(tables.report(summary, study, place))
+    for run, summary in told:
+        Console().print(tables.report(summary, run.study, run.place))
+
+
+def write_page(runs: Sequence[Run], log: TrialLog, out: Path, *, simulate: bool | None) -> None:
+    """Writes a page about `runs`, the first of which is of `log`.
+
+    Raises:
+        OptionError: it cannot be written, or the chart library is missing.
+    """
+    from accel_dse.cli.remaking import lab
+    from accel_dse.report.content import content
+    from accel_dse.report.html import page
+
+    with lab(log, runs[0].study, simulate=simulate) as found:
+        text = page(content(runs, found))
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"{out}: cannot be written: {error.strerror}") from error
+
+
+def _draw(runs: Sequence[Run], out: Path) -> None:
+    from accel_dse.report import figures
+
+    if len(runs) > 1:
+        raise OptionError(
+            f"{out}: a figure is of one log, got {len(runs)}", hint="end it in .html for all"
+        )
+    run = runs[0]
+    figures.save(run.trials, summarize(run.trials, run.goal), tables.title(run.study), out)

@@ -9,11 +9,28 @@ from accel_dse.cli import flags
 
 
 def report_command(
-    log: Annotated[str, typer.Argument(metavar="LOG", help="A log that `optimize` wrote.")],
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LOG...", help="Logs that `optimize` wrote; several must be of one problem."
+        ),
+    ],
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="Draw it, too: a .png, .pdf or .svg."),
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="A page that opens offline (.html), or a figure (.png, .pdf, .svg).",
+        ),
+    ] = None,
+    simulate: Annotated[
+        bool | None,
+        typer.Option(
+            "--simulate/--no-simulate",
+            help="For a page: simulate reference designs and look into the best ones.",
+            show_default="if the simulator is built in",
+        ),
     ] = None,
     as_json: flags.Json = False,
 ) -> None:
@@ -23,4 +40,4 @@ def report_command(
     """
     from accel_dse.cli import reporting
 
-    reporting.report(log, out, as_json=as_json)
+    reporting.report(logs, out, simulate=simulate, as_json=as_json)

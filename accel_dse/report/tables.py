@@ -89,7 +89,7 @@ def heading(summary: Summary, study: StudyDescription, place: str) -> Renderable
         "space": problem["space"]["name"],
         "workloads": networks,
         "goal": ", ".join([*map(str, goal.objectives), *map(str, goal.limits)]),
-        "optimizer": _with_options(study.optimizer, study.optimizer_options, study.seed),
+        "optimizer": search(study),
         "simulator": f"{study.simulator}, version {study.simulator_version}",
     }
     for name, text in lines.items():
@@ -224,9 +224,10 @@ def _bar(share: float, width: int) -> str:
     return "█" * whole + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
 
 
-def _with_options(name: str, options: Mapping[str, Any], seed: int) -> str:
-    words = [f"{key}={value}" for key, value in options.items()] + [f"seed={seed}"]
-    return f"{name} ({', '.join(words)})"
+def search(study: StudyDescription) -> str:
+    """How a study searched: its optimizer, with all options and the seed."""
+    options = {**study.optimizer_options, "seed": study.seed}
+    return f"{study.optimizer} ({', '.join(f'{key}={value}' for key, value in options.items())})"
 
 
 def _spread(front: Sequence[Trial], most: int = SIDE_BY_SIDE) -> Sequence[Trial]:

@@ -9,12 +9,12 @@ Floats = NDArray[np.float64]
 HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 
 
-def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:
+def log_expected_improvement(mean: Floats, std: Floats, best: Floats | float) -> Floats:
     """Log of the expected amount by which each of `m` costs is below `best`, `(m,)`.
 
     Args:
         mean, std: what is believed of the costs, `(m,)` each.
-        best: the least cost known.
+        best: the least cost known; an array is broadcast against the others.
 
     Source:
         Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian Optimization",

@@ -1,22 +1,15 @@
 """What the trials say about designs not yet tried."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.optimizers.acquisition import log_probability_below
 from accel_dse.problem import Problem
-from accel_dse.surrogates.gaussian_process import (
-    SMOOTH,
-    GaussianProcess,
-    Kernel,
-    Prior,
-    fit,
-    fit_kernel,
-)
+from accel_dse.surrogates.gaussian_process import SMOOTH, Kernel, Prior, fit, fit_kernel, tamed
 from accel_dse.surrogates.inputs import Inputs
 from accel_dse.surrogates.probit import LABELS, WorksClassifier, learn_to_tell
 from accel_dse.trial import Outcome, Trial
@@ -41,44 +34,66 @@ def fitted_count(n: int) -> int:
     return n
 
 
+class Regression(Protocol):
+    """Expects a number of any design, with doubts."""
+
+    def predict(self, x: Floats) -> tuple[Floats, Floats]:
+        """Expected value and standard deviation at `m` inputs, `(m,)` each."""
+
+    def mean(self, x: Floats) -> Floats:
+        """Expected value at `m` inputs, `(m,)`."""
+
+    def conditioned(self, x: Floats, y: Floats) -> "Regression":
+        """With `m` more examples."""
+
+
+Regress = Callable[[Floats, Floats], Regression]
+"""From inputs `(n, d)` and targets `(n,)`."""
+
+
 @dataclass(frozen=True)
 class MetricModel:
-    """A metric as a Gaussian process sees it.
+    """A metric as a regression sees it.
 
     Attributes:
-        process: fitted to the metric, or to its logarithm.
+        regression: fitted to the metric, or to its logarithm, perhaps with bad ones drawn in.
         logs: whether to its logarithm.
+        y: what it was fitted to, in the order of the feasible trials, `(n,)`.
     """
 
-    process: GaussianProcess
+    regression: Regression
     logs: bool
+    y: Floats
 
-    def seen(self, value: float) -> float:
-        """A value of the metric on the process's scale."""
-        return math.log(value) if self.logs else value
+    def seen(self, values: Floats) -> Floats:
+        """Values of the metric on the regression's scale."""
+        return np.log(values) if self.logs else values
 
 
 @dataclass(frozen=True)
 class Belief:
-    """What is believed of any design.
+    """What is believed of any design. Costs are on the scale of their models: less is better.
 
     Attributes:
         problem: what is searched for.
         metrics: metric -> model; empty while fewer than two trials are feasible.
         works: how likely a design works; None while all did, or none.
-        best: the least cost of an accepted trial, on the scale of its model; infinite if none.
+        accepted: costs of the accepted trials, `(a, objectives)`; empty without models.
     """
 
     problem: Problem
     metrics: dict[str, MetricModel]
     works: WorksClassifier | None
-    best: float
+    accepted: Floats
 
-    def cost(self, x: Floats, objective: int = 0) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of a cost at `m` inputs, on the scale of its model."""
-        wanted = self.problem.objectives[objective]
-        mean, std = self.metrics[wanted.metric].process.predict(x)
-        return wanted.cost(mean), std
+    def costs(self, x: Floats) -> tuple[Floats, Floats]:
+        """Means and standard deviations of the costs at `m` inputs, `(m, objectives)` each."""
+        means, stds = [], []
+        for objective in self.problem.objectives:
+            mean, std = self.metrics[objective.metric].regression.predict(x)
+            means.append(objective.cost(mean))
+            stds.append(std)
+        return np.column_stack(means), np.column_stack(stds)
 
     def log_accepted(self, x: Floats) -> Floats:
         """Log of the probability that each of `m` designs works and keeps the limits, `(m,)`."""
@@ -86,10 +101,10 @@ class Belief:
         for limit in self.problem.limits:
             if limit.metric in self.metrics:
                 model = self.metrics[limit.metric]
-                mean, std = model.process.predict(x)
+                mean, std = model.regression.predict(x)
                 sign = 1.0 if limit.relation == "<=" else -1.0
-                bound = model.seen(limit.bound)
-                total = total + log_probability_below(sign * mean, std, sign * bound)
+                bound = sign * float(model.seen(np.array(limit.bound)))
+                total = total + log_probability_below(sign * mean, std, bound)
         return total
 
     def supposing(self, x: Floats) -> "Belief":
@@ -98,7 +113,9 @@ class Belief:
         Source: the "Kriging believer" of Ginsbourger, Le Riche, Carraro, 2010.
         """
         supposed = {
-            name: replace(model, process=model.process.conditioned(x, model.process.mean(x)))
+            name: replace(
+                model, regression=model.regression.conditioned(x, model.regression.mean(x))
+            )
             for name, model in self.metrics.items()
         }
         return replace(self, metrics=supposed)
@@ -113,32 +130,31 @@ class Learner:
 
     Attributes:
         problem: what is searched for.
+        inputs: how designs become inputs.
         prior: of the kernels of metrics.
+        regress: makes the regressions of metrics instead, where given.
     """
 
     problem: Problem
+    inputs: Inputs
     prior: Prior = SMOOTH
-    inputs: Inputs = field(init=False)
+    regress: Regress | None = None
     _kernels: dict[tuple[str, bool, int], Kernel] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.inputs = Inputs(self.problem.space)
 
     def learn(self, trials: Sequence[Trial]) -> Belief:
         """What `trials` say. Failed and timed-out ones say nothing.
 
-        Raises:
-            OptionError: a trial lacks a metric that is an objective or has a limit.
+        Feasible ones have all metrics that are objectives or have limits.
         """
         telling = [t for t in trials if t.outcome in (Outcome.FEASIBLE, Outcome.INFEASIBLE)]
         feasible = [trial for trial in telling if trial.feasible]
-        for trial in feasible:
-            self.problem.check_metrics(trial.metrics)
         works = None
         if 0 < len(feasible) < len(telling):
             x = self._inputs_of(telling)
             labels = np.array([trial.feasible for trial in telling])
-            kernel = self._kernel("works", x, np.where(labels, 1.0, -1.0), False, LABELS)
+            count = fitted_count(len(labels))
+            signs = np.where(labels[:count], 1.0, -1.0)
+            kernel = self._kernel("works", x[:count], signs, False, LABELS)
             works = learn_to_tell(x, labels, kernel)
         metrics = {}
         if len(feasible) >= 2:
@@ -146,7 +162,7 @@ class Learner:
             names = [o.metric for o in self.problem.objectives]
             names += [limit.metric for limit in self.problem.limits]
             metrics = {name: self._model(name, x, feasible) for name in dict.fromkeys(names)}
-        return Belief(self.problem, metrics, works, self._best(metrics, feasible))
+        return Belief(self.problem, metrics, works, self._accepted(metrics, feasible))
 
     def _inputs_of(self, trials: Sequence[Trial]) -> Floats:
         return self.inputs.of(self.problem.space.columns([trial.design for trial in trials]))
@@ -156,20 +172,33 @@ class Learner:
         bounds = [limit.bound for limit in self.problem.limits if limit.metric == name]
         logs = bool((y > 0).all()) and all(bound > 0 for bound in bounds)
         y = np.log(y) if logs else y
-        kernel = self._kernel(name, x, y, logs, self.prior)
-        return MetricModel(fit(x, y, kernel=kernel), logs)
+        wanted = [o for o in self.problem.objectives if o.metric == name]
+        sign = float(wanted[0].cost(np.array(1.0))) if wanted and not bounds else 0.0
+        if self.regress is not None:
+            y = _drawn_in(y, sign)
+            return MetricModel(self.regress(x, y), logs, y)
+        # the kernel may know of the first examples only: it is kept while more are told
+        count = fitted_count(len(y))
+        kernel = self._kernel(name, x[:count], _drawn_in(y[:count], sign), logs, self.prior)
+        y = _drawn_in(y, sign)
+        return MetricModel(fit(x, y, kernel=kernel), logs, y)
 
     def _kernel(self, name: str, x: Floats, y: Floats, logs: bool, prior: Prior) -> Kernel:
-        count = fitted_count(len(y))
-        key = (name, logs, count)
+        """The kernel of a number of examples that `fitted_count` allows."""
+        key = (name, logs, len(y))
         if key not in self._kernels:
-            self._kernels[key] = fit_kernel(x[:count], y[:count], prior=prior)
+            self._kernels[key] = fit_kernel(x, y, prior=prior)
         return self._kernels[key]
 
-    def _best(self, metrics: dict[str, MetricModel], feasible: Sequence[Trial]) -> float:
-        best = self.problem.best(feasible)
-        if best is None or not metrics:
-            return math.inf
-        objective = self.problem.objectives[0]
-        seen = metrics[objective.metric].seen(best.metrics[objective.metric])
-        return float(objective.cost(np.array(seen)))
+    def _accepted(self, metrics: dict[str, MetricModel], feasible: Sequence[Trial]) -> Floats:
+        if not metrics:
+            return np.empty((0, len(self.problem.objectives)))
+        accepted = np.array([self.problem.accepts(trial) for trial in feasible])
+        return np.column_stack(
+            [o.cost(metrics[o.metric].y[accepted]) for o in self.problem.objectives]
+        )
+
+
+def _drawn_in(y: Floats, sign: float) -> Floats:
+    """Values of an objective with the bad ones drawn in; as they are if `sign` is 0."""
+    return sign * tamed(sign * y) if sign else y

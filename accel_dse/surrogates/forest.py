@@ -8,7 +8,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 
 Floats = NDArray[np.float64]
 
-TREES = 60
+TREES = 30
 """Trees of a forest."""
 
 

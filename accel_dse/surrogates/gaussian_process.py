@@ -306,6 +306,21 @@ def standard(y: Floats) -> tuple[float, float]:
     return center, 1.0 if alike else scale
 
 
+def tamed(costs: Floats) -> Floats:
+    """Costs `(n,)` with those above the median drawn in; their order stays.
+
+    How bad a bad design is matters little to a search, and a few costs far out would make a
+    regression forget the differences between good ones. Beyond the median, distances grow as
+    their logarithm, in units of how far the best tenth is below it.
+    """
+    middle = float(np.median(costs))
+    unit = middle - float(np.quantile(costs, 0.1))
+    if unit <= 0:
+        return costs
+    above = np.maximum(costs - middle, 0.0)
+    return np.where(costs > middle, middle + unit * np.log1p(above / unit), costs)
+
+
 def cholesky(matrix: Floats) -> Floats:
     """Lower factor of a positive matrix `(n, n)`; adds as little to its diagonal as it must."""
     diagonal = matrix.diagonal().copy()

@@ -1,0 +1,123 @@
+"""What optimizers that reason from a belief have in common."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.designs import Columns
+from accel_dse.errors import OptionError
+from accel_dse.optimizers.base import Optimizer
+from accel_dse.optimizers.belief import Belief, Learner
+from accel_dse.optimizers.climbing import Scored, climb
+from accel_dse.optimizers.elite import Elite
+from accel_dse.optimizers.novelty import Known
+from accel_dse.surrogates.inputs import Inputs
+from accel_dse.trial import Design
+
+Floats = NDArray[np.float64]
+
+PARENTS = 10
+"""Best designs whose neighborhoods are always searched."""
+
+POOL = 512
+"""Designs that a batch is chosen from."""
+
+
+@dataclass(kw_only=True)
+class BayesianOptimizer(Optimizer):
+    """Begins at random, then proposes what is worth most by what the trials say.
+
+    Metrics that are always positive are modeled by their logarithm. Every limit has a model of
+    its metric, and infeasible trials teach a classifier, so that worth can be weighed by the
+    chance to be accepted; while no trial is accepted, that chance alone decides. No design is
+    proposed twice, and all keep the known constraints. A batch is chosen one by one, as if
+    pending designs and those chosen before had turned out as expected.
+
+    Attributes:
+        initial: random designs that begin.
+    """
+
+    natural_batch: ClassVar[int] = 1
+
+    initial: int = 10
+
+    _known: Known = field(init=False, repr=False, compare=False)
+    _elite: Elite = field(init=False, repr=False, compare=False)
+    _learner: Learner = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._require("initial", 1, 10_000)
+        self._known = Known(self.problem)
+        self._elite = Elite(self.problem, PARENTS)
+        self._learner = self._new_learner()
+
+    def _require(self, name: str, low: float, high: float) -> None:
+        """Raises OptionError unless an option is within bounds."""
+        value = getattr(self, name)
+        if not low <= value <= high:
+            raise OptionError(f"{self._name}: {name}: expected {low} to {high}, got {value}")
+
+    @property
+    @abstractmethod
+    def _name(self) -> str:
+        """For messages."""
+
+    def _new_learner(self) -> Learner:
+        return Learner(self.problem, Inputs(self.problem.space))
+
+    @abstractmethod
+    def _worth(self, belief: Belief, x: Floats) -> Floats:
+        """How much `m` designs are worth trying, `(m,)`; more is better, logarithms best.
+
+        Only called once two trials are feasible and one is accepted.
+        """
+
+    def _candidates(self, belief: Belief, rng: np.random.Generator) -> Scored:
+        """Designs to choose from, with their worth."""
+        parents = [candidate.design for candidate in self._elite.best()]
+        return climb(self.problem.space, lambda columns: self._score(belief, columns), parents, rng)
+
+    def ask(self, n: int) -> list[Design]:
+        """`n` designs, the most promising first; random ones to begin with.
+
+        Raises:
+            OptionError: a trial lacks a metric that is an objective or has a limit.
+        """
+        for trial in filter(lambda trial: trial.feasible, self.trials):
+            self.problem.check_metrics(trial.metrics)
+        self._known.refresh(self.trials, self.pending)
+        self._elite.refresh(self.trials)
+        rng = self.rng()
+        strangers = min(n, max(self.initial - len(self.trials) - len(self.pending), 0))
+        chosen = self._known.random(strangers, rng)
+        if strangers < n:
+            chosen += self._promising(n - strangers, rng, chosen)
+        return chosen + self._known.random(n - len(chosen), rng, besides=chosen)
+
+    def _promising(self, n: int, rng: np.random.Generator, besides: list[Design]) -> list[Design]:
+        """Up to `n` new designs, each as if the pending and those before it had been tried."""
+        space = self.problem.space
+        belief = self._learner.learn(self.trials)
+        awaited = [*self.pending, *besides]
+        if awaited:
+            belief = belief.supposing(self._learner.inputs.of(space.columns(awaited)))
+        pool = self._candidates(belief, rng).best(POOL)
+        chosen: list[Design] = []
+        for _ in range(n):
+            if chosen:
+                belief = belief.supposing(self._learner.inputs.of(space.columns(chosen[-1:])))
+                pool = Scored(pool.columns, self._score(belief, pool.columns)).best(POOL)
+            fresh = self._known.new(space.designs(pool.columns), besides=[*besides, *chosen])
+            if not fresh:
+                break
+            chosen.append(fresh[0])
+        return chosen
+
+    def _score(self, belief: Belief, columns: Columns) -> Floats:
+        """Worth, weighted by the chance to be accepted, as a logarithm."""
+        x = self._learner.inputs.of(columns)
+        score = belief.log_accepted(x)
+        return score + self._worth(belief, x) if len(belief.accepted) else score

@@ -9,11 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingRegressor,
-)
+from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import RidgeCV
 from sklearn.neural_network import MLPRegressor
@@ -93,13 +89,13 @@ class Committee:
                 model.fit(inputs[seen], targets[seen])
             models.append(model)
             if held.any():
-                unseen[held] = model.predict(inputs[held])
+                unseen[held] = _predicted(model, inputs[held])
         return cls(models, unseen)
 
     def predict(self, inputs: Floats) -> Floats:
         """What each model predicts, shape `(FOLDS, n)`."""
         with UNCHECKED():
-            return np.array([model.predict(inputs) for model in self.models])
+            return np.array([_predicted(model, inputs) for model in self.models])
 
 
 @dataclass(frozen=True)
@@ -174,7 +170,18 @@ def chance_to_work(
     """
     if works.all() or not works.any():
         return lambda asked: np.full(len(asked), (works.sum() + 1) / (len(works) + 2))
-    forest = ExtraTreesClassifier(n_estimators=60, min_samples_leaf=2, random_state=seed)
-    forest.fit(inputs, works)
+    forest = ExtraTreesRegressor(n_estimators=60, min_samples_leaf=2, random_state=seed)
+    with threadpool_limits(1), UNCHECKED():
+        forest.fit(inputs, works.astype(np.float64))
     # no forest of 60 trees can be much surer than this
-    return lambda asked: np.clip(forest.predict_proba(asked)[:, 1], 0.005, 0.995)
+    return lambda asked: np.clip(_predicted(forest, asked), 0.005, 0.995)
+
+
+def _predicted(model: Any, inputs: Floats) -> Floats:
+    """What one model predicts, shape `(n,)`."""
+    if isinstance(model, ExtraTreesRegressor):
+        # what its own `predict` does, without a pool of workers for each call
+        narrow = np.ascontiguousarray(inputs, dtype=np.float32)
+        each = [tree.tree_.predict(narrow).ravel() for tree in model.estimators_]
+        return np.asarray(np.mean(each, axis=0))
+    return np.asarray(model.predict(inputs))

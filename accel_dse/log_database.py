@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from accel_dse.errors import LogError
 from accel_dse.log_tables import SCHEMA_VERSION, STUDY, TABLES, TRIAL
@@ -184,6 +185,14 @@ def trial_columns(connection: sa.Connection, names: Sequence[str]) -> list[sa.Co
     """The columns of trials, in this order; "" for those that a log of an older form lacks."""
     present = {column["name"] for column in sa.inspect(connection).get_columns(TRIAL.name)}
     return [TRIAL.c[name] if name in present else sa.literal("") for name in names]
+
+
+def metric_value(connection: sa.Connection, metric: str) -> sa.ColumnElement[float]:
+    """A metric of a trial, computed by the database."""
+    if connection.dialect.name == "sqlite":
+        name = metric.replace('"', '\\"')
+        return sa.func.json_extract(TRIAL.c.metrics, f'$."{name}"', type_=sa.Double)
+    return sa.cast(sa.cast(TRIAL.c.metrics, postgresql.JSONB)[metric].astext, sa.Double)
 
 
 def _migrate(connection: sa.Connection) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
-from accel_dse.log_database import clock, connect, explained, shown, trial_columns
+from accel_dse.log_database import clock, connect, explained, metric_value, shown, trial_columns
 from accel_dse.log_rows import (
     TICKET_ROW,
     TRIAL_ROW,
@@ -30,6 +30,7 @@ from accel_dse.log_rows import (
     trials_of,
 )
 from accel_dse.log_tables import RECIPE, STUDY, TICKET, TRIAL, WRITER
+from accel_dse.problem import Goal
 from accel_dse.trial import Outcome, Trial
 
 
@@ -77,12 +78,18 @@ class TrialLog:
                 raise
         self._connection = connection
 
-    def append(self, trials: Sequence[Trial], tickets: Mapping[int, int] | None = None) -> None:
+    def append(
+        self,
+        trials: Sequence[Trial],
+        tickets: Sequence[Ticket] = (),
+        closed: Mapping[int, int] | None = None,
+    ) -> None:
         """Writes `trials`, all or none; when it returns they survive a power cut.
 
         Args:
             trials: what is new, in order.
-            tickets: index of a trial -> number of its ticket, where it had one on record.
+            tickets: what was handed out since the last call.
+            closed: index of a trial -> number of its ticket, where it has one on record.
 
         Raises:
             LogError: they do not continue the log, or they cannot be written.
@@ -95,22 +102,15 @@ class TrialLog:
         if not trials:
             return
         rows = [trial_row(trial) for trial in trials]
+        issued = [ticket_row(ticket) for ticket in tickets]
         with self._writing() as (connection, study_id):
             connection.execute(TRIAL.insert().values(study_id=study_id), rows)
-            for index, number in (tickets or {}).items():
+            if issued:
+                connection.execute(TICKET.insert().values(study_id=study_id), issued)
+            for index, number in (closed or {}).items():
                 ours = (TICKET.c.study_id == study_id) & (TICKET.c.number == number)
                 connection.execute(TICKET.update().where(ours).values(trial_idx=index))
         self._length += len(trials)
-
-    def issue(self, tickets: Sequence[Ticket]) -> None:
-        """Writes down what is about to be simulated.
-
-        Raises:
-            LogError: they cannot be written.
-        """
-        rows = [ticket_row(ticket) for ticket in tickets]
-        with self._writing() as (connection, study_id):
-            connection.execute(TICKET.insert().values(study_id=study_id), rows)
 
     def tickets(self, *, unfinished: bool = False) -> list[Ticket]:
         """All tickets of the study, or those whose trials are not in the log, in order.
@@ -171,8 +171,27 @@ class TrialLog:
             connection.execute(RECIPE.delete().where(RECIPE.c.study_id == study_id))
             connection.execute(RECIPE.insert(), {"study_id": study_id, "content": content})
 
-    def read(self, start: int = 0) -> list[Trial]:
-        """The trials from index `start` on, in order, each checked against its hash.
+    def best(self, goal: Goal) -> Trial | None:
+        """What `goal.best` finds in the log, without reading all of it; None if there is none.
+
+        Raises:
+            LogError: the log cannot be read, or the best trial was altered.
+        """
+        with explained(self.place), self._reading() as connection:
+            first = goal.objectives[0]
+            cost = metric_value(connection, first.metric)
+            works = (TRIAL.c.outcome == Outcome.FEASIBLE.value) & (STUDY.c.name == self.name)
+            query = sa.select(TRIAL.c.idx).join(STUDY, STUDY.c.id == TRIAL.c.study_id).where(works)
+            for limit in goal.limits:
+                value = metric_value(connection, limit.metric)
+                kept = value <= limit.bound if limit.relation == "<=" else value >= limit.bound
+                query = query.where(kept)
+            order = cost if first.sense == "minimize" else cost.desc()
+            index = connection.execute(query.order_by(order, TRIAL.c.idx).limit(1)).scalar()
+        return None if index is None else self.read(index, index + 1)[0]
+
+    def read(self, start: int = 0, stop: int | None = None) -> list[Trial]:
+        """The trials from index `start` on, before `stop`, in order, each checked by its hash.
 
         Raises:
             LogError: the log cannot be read, or a trial is missing or was altered.
@@ -185,6 +204,8 @@ class TrialLog:
                 .where(STUDY.c.name == self.name, TRIAL.c.idx >= start)
                 .order_by(TRIAL.c.idx)
             )
+            if stop is not None:
+                query = query.where(TRIAL.c.idx < stop)
             rows = connection.execute(query).fetchall()
         for index, row in enumerate(rows, start):
             if row[0] != index:

@@ -1,9 +1,11 @@
 import threading
-import time
+from types import SimpleNamespace
 
 import pytest
 
+from accel_dse import stopping
 from accel_dse.errors import OptionError
+from accel_dse.execution import crew
 from accel_dse.optimizers.random_search import RandomSearch
 from accel_dse.problem import Goal, Objective
 from accel_dse.progress import Silent
@@ -61,26 +63,48 @@ def test_a_study_ends_once_its_target_is_reached(tmp_path, workers):
     assert again == trials, "nothing is left to do"
 
 
-def test_a_study_ends_at_its_deadline_and_goes_on_later(tmp_path):
+@pytest.fixture
+def clock(monkeypatch):
+    """Lets a test say what time it is: `clock.now`."""
+    clock = SimpleNamespace(now=0.0)
+    clock.time = lambda: clock.now
+    for module in (stopping, crew):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def test_a_study_ends_at_its_deadline_and_goes_on_later(tmp_path, clock):
+    def tick():
+        clock.now += 1.0
+
     progress = Listening()
-    study = a_study(tmp_path / "log.db", Lasting(lambda: time.sleep(0.05)), progress)
-    trials = study.run(10_000, batch=2, until=Until(deadline=time.time() + 0.5))
-    assert 0 < len(trials) < 10_000
+    study = a_study(tmp_path / "log.db", Lasting(tick), progress)
+    trials = study.run(10_000, batch=2, until=Until(deadline=5.0))
+    assert len(trials) == 10
     assert progress.said == ["stopping: its time is over"]
-    n = len(trials) + 6
-    whole = a_study(tmp_path / "whole.db").run(n, batch=2)
-    assert a_study(tmp_path / "log.db").run(n, batch=2) == whole
+    clock.now = 0.0
+    whole = a_study(tmp_path / "whole.db").run(16, batch=2)
+    assert a_study(tmp_path / "log.db").run(16, batch=2) == whole
 
 
-def test_what_runs_at_the_deadline_is_given_up_and_begun_again_later(tmp_path):
+def test_what_runs_at_the_deadline_is_given_up_and_begun_again_later(tmp_path, clock):
     release = threading.Event()
-    study = a_study(tmp_path / "log.db", Lasting(lambda: release.wait(60)))
-    assert study.run(9, workers=3, until=Until(deadline=time.time() + 0.3)) == []
+    begun = []
+
+    def wait():
+        begun.append(1)
+        if len(begun) == 3:
+            clock.now = 1.0
+        release.wait(60)
+
+    study = a_study(tmp_path / "log.db", Lasting(wait))
+    assert study.run(9, workers=3, until=Until(deadline=0.1)) == []
     release.set()
-    left = TrialLog(tmp_path / "log.db").tickets(unfinished=True)
-    assert len(left) == 3
+    assert len(begun) == 3
+    assert TrialLog(tmp_path / "log.db").read() == []
     trials = a_study(tmp_path / "log.db").run(9, workers=3)
-    assert all(ticket.design in [trial.design for trial in trials] for ticket in left)
+    asked = [a_study(tmp_path / "fresh.db").optimizer.ask(1)[0], *(t.design for t in trials)]
+    assert asked[0] in asked[1:4], "the same designs are proposed again"
 
 
 def test_a_deadline_that_is_past_lets_nothing_begin(tmp_path):

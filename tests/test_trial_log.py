@@ -18,6 +18,7 @@ from accel_dse.errors import LogError
 from accel_dse.log_database import APPLICATION_ID
 from accel_dse.log_rows import StudyDescription, trial_row, trials_of
 from accel_dse.log_tables import SCHEMA_VERSION
+from accel_dse.problem import Goal, Limit, Objective
 from accel_dse.trial import Outcome, Trial
 from accel_dse.trial_log import TrialLog
 
@@ -575,3 +576,48 @@ def test_a_read_only_log_can_be_read_and_says_that_it_cannot_be_written(unprivil
         TrialLog(path).create_or_check(STUDY)
     with pytest.raises(LogError, match=r"new\.db: cannot be opened"):
         TrialLog(unprivileged / "new.db").create_or_check(STUDY)
+
+
+# Finding the best without reading all.
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        Goal((Objective("latency_ms"),), (Limit("area_mm2", "<=", 5.0),)),
+        Goal((Objective("latency_ms", "maximize"),), (Limit("area_mm2", ">=", 5.0),)),
+        Goal((Objective("area_mm2"), Objective("latency_ms"))),
+        Goal((Objective("net0/latency_ms"),)),
+        Goal((Objective("latency_ms"),), (Limit("area_mm2", "<=", -1.0),)),
+    ],
+)
+def test_the_database_finds_the_best_that_reading_all_finds(tmp_path, goal):
+    trials = [
+        replace(
+            a_trial(i),
+            metrics={
+                "latency_ms": (i * 37 % 50) / 7,
+                "area_mm2": i * 13 % 11 + 1e-9,
+                "net0/latency_ms": (i * 31 % 50) / 7,
+            },
+        )
+        if i % 3
+        else a_failure(i)
+        for i in range(80)
+    ]
+    log = written(tmp_path / "log.db", trials)
+    assert log.best(goal) == goal.best(trials)
+
+
+def test_a_best_trial_that_was_altered_is_not_believed(tmp_path):
+    log = written(tmp_path / "log.db", [a_trial(i) for i in range(3)])
+    with sqlite3.connect(log.place) as meddler:
+        meddler.execute("UPDATE trial SET metrics = replace(metrics, '0.3', '0.1') WHERE idx = 1")
+    meddler.close()
+    with pytest.raises(LogError, match="trial 1 was altered"):
+        log.best(Goal((Objective("latency_ms"),)))
+
+
+def test_a_slice_of_the_log_can_be_read(tmp_path):
+    log = written(tmp_path / "log.db", [a_trial(i) for i in range(9)])
+    assert log.read(2, 5) == [a_trial(i) for i in range(2, 5)]

@@ -13,14 +13,15 @@ from accel_dse.trial_log import TrialLog
 class Desk:
     """Hands out designs, each with a ticket, and takes their trials back.
 
-    First come the designs that an earlier run had handed out and never got back.
+    First come the designs that an earlier run had handed out and never got back. A ticket goes on
+    record with the next trial that does: until then a killed study would ask, from the same state,
+    for the same design.
 
     Args:
         optimizer: told all that is in the log.
         log: open for writing.
-        keeps_tickets: whether tickets go on record before a simulation begins. Without, what was
-            under way is forgotten when the study is killed: right if nothing else was, since the
-            optimizer then asks the same again.
+        keeps_tickets: whether tickets go on record at all: needed if a trial may end while another
+            is under way.
     """
 
     def __init__(self, optimizer: Optimizer, log: TrialLog, *, keeps_tickets: bool) -> None:
@@ -28,6 +29,7 @@ class Desk:
         self._keeps_tickets = keeps_tickets
         self._waiting = log.tickets(unfinished=True)
         self._on_record = {ticket.number for ticket in self._waiting}
+        self._unwritten: list[Ticket] = []
         self._number = log.next_ticket()
 
     def next(self, n: int, under_way: Sequence[Ticket]) -> list[Ticket]:
@@ -52,7 +54,9 @@ class Desk:
             for trial, ticket in zip(trials, tickets)
             if ticket.number in self._on_record
         }
-        self._log.append(trials, closed)
+        self._log.append(trials, self._unwritten, closed)
+        if trials:
+            self._unwritten = []
         self._on_record.difference_update(closed.values())
         self._optimizer.tell(trials, self._pending(under_way))
 
@@ -75,7 +79,7 @@ class Desk:
         ]
         self._number += n
         if self._keeps_tickets:
-            self._log.issue(tickets)
+            self._unwritten += tickets
             self._on_record.update(ticket.number for ticket in tickets)
         return tickets
 

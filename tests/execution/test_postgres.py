@@ -20,7 +20,7 @@ from drill import a_study, assert_replays
 from test_queue import a_queue, a_ticket, a_worker, closed_queues, measured, written_down
 
 from accel_dse.errors import LogError
-from accel_dse.testing import check_trial_log
+from accel_dse.testing import check_trial_log, toy_problem
 from accel_dse.trial_log import TrialLog
 
 pytest.importorskip("psycopg", reason="needs the extra postgres", exc_type=ImportError)
@@ -81,8 +81,10 @@ def test_a_study_in_postgres_is_the_same_as_in_a_file(place, tmp_path):
     a_study(place).run(10, batch=5)
     assert a_study(place).run(30, batch=5) == whole
     assert TrialLog(place).read() == whole
-    a_study(place).run(45, workers=3)
+    trials = a_study(place).run(45, workers=3)
     assert_replays(place)
+    goal = toy_problem().goal
+    assert TrialLog(place).best(goal) == goal.best(trials)
 
 
 def test_an_altered_trial_is_found_in_postgres(place):

@@ -1,0 +1,124 @@
+"""One log with a million trials: how long appending, opening and finding the best take.
+
+    python benchmarks/reliability/million_trials.py [--quick] [--trials N] [--folder DIR]
+
+The trials are of the size of real ones: 12 parameters, 8 metrics.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import scene
+
+from accel_dse.log_rows import StudyDescription
+from accel_dse.problem import Goal, Limit, Objective
+from accel_dse.trial import Outcome, Trial
+from accel_dse.trial_log import TrialLog
+
+BATCH = 100
+GOAL = Goal((Objective("metric_0_ms"),), (Limit("metric_1_ms", "<=", 900.0),))
+
+
+def a_trial(index):
+    works = index % 4 == 0
+    return Trial(
+        index=index,
+        design={f"parameter_{i}": (index * (2 * i + 1)) % 1024 for i in range(12)},
+        outcome=Outcome.FEASIBLE if works else Outcome.INFEASIBLE,
+        metrics={f"metric_{i}_ms": (index * 7919 * (i + 3)) % 1009 + i / 8 for i in range(8)}
+        if works
+        else {},
+        reason="" if works else "conv2_1: no tile fits the buffer of level glb",
+        started=1.7e9 + index / 3,
+        ended=1.7e9 + index / 3 + 0.25,
+        host="node17.cluster",
+    )
+
+
+def fill(path, n):
+    """Wall and CPU milliseconds a trial, and the slowest batch's."""
+    log = TrialLog(path)
+    log.create_or_check(
+        StudyDescription(
+            problem={"made": "up"},
+            optimizer="random",
+            optimizer_options={},
+            seed=0,
+            simulator="none",
+            simulator_version="1",
+            simulator_options={},
+        )
+    )
+    wall, cpu, slowest = 0.0, 0.0, 0.0
+    for start in range(0, n, BATCH):
+        trials = [a_trial(i) for i in range(start, min(start + BATCH, n))]
+        before, before_cpu = time.perf_counter(), time.process_time()
+        log.append(trials)
+        took = time.perf_counter() - before
+        wall, cpu = wall + took, cpu + time.process_time() - before_cpu
+        slowest = max(slowest, took / len(trials))
+    log.close()
+    return 1000 * wall / n, 1000 * cpu / n, 1000 * slowest
+
+
+OPENING = """
+import resource, sys, time
+sys.path.insert(0, sys.argv[2])
+from million_trials import GOAL
+from accel_dse.trial_log import TrialLog
+start, cpu = time.perf_counter(), time.process_time()
+what = sys.argv[3]
+log = TrialLog(sys.argv[1])
+found = log.best(GOAL) if what == "best" else GOAL.best(log.read())
+print(found.index, time.perf_counter() - start, time.process_time() - cpu,
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def opened(path, what):
+    """Index of the best, wall and CPU seconds, MiB; in a process of its own."""
+    words = [sys.executable, "-c", OPENING, path, Path(__file__).parent, what]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True)
+    index, *figures = done.stdout.split()
+    return int(index), *map(float, figures)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--trials", type=int, default=1_000_000)
+    parser.add_argument("--folder", help="where the log is made; default: for temporary files")
+    given = parser.parse_args()
+    n = 20_000 if given.quick else given.trials
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        path = Path(folder, "log.db")
+        wall_ms, cpu_ms, slowest_ms = fill(path, n)
+        writing_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        size_mib = path.stat().st_size / 2**20
+        best, best_s, best_cpu_s, best_mib = opened(path, "best")
+        same, read_s, read_cpu_s, read_mib = opened(path, "read")
+    figures = {
+        "trials": f"{n:,}, {size_mib:.0f} MiB on disk",
+        "append in batches of 100": f"{wall_ms:.3f} ms a trial ({cpu_ms:.3f} ms CPU), "
+        f"slowest batch {slowest_ms:.2f} ms a trial",
+        "open and find the best": f"{best_s:.2f} s ({best_cpu_s:.2f} s CPU), {best_mib:.0f} MiB",
+        "open and read all, every hash checked": f"{read_s:.1f} s ({read_cpu_s:.1f} s CPU), "
+        f"{read_mib:.0f} MiB",
+        "memory while writing": f"{writing_mib:.0f} MiB",
+    }
+    laws = {
+        "append takes under 1 ms a trial": wall_ms < 1,
+        "open and best take under 2 s of CPU": best_cpu_s < 2,
+        "memory stays under 1 GB": max(best_mib, writing_mib) < 1000,
+        "both ways find the same best": best == same,
+    }
+    scene.report("a log of many trials", figures, laws)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ PATH is a folder of run folders. Each holds what SCALE-Sim was given, `config.cf
 `topology.csv` (convolutions, or `Layer, M, N, K`), and its reports `COMPUTE_REPORT.csv`,
 `DETAILED_ACCESS_REPORT.csv` and, if there, `BANDWIDTH_REPORT.csv`.
 
-    python benchmarks/fidelity/scalesim.py --data PATH [--json]
+    python benchmarks/fidelity/scalesim.py [--data PATH] [--json]
 
 Figures are shares of layers, unless they say otherwise:
 
@@ -52,6 +52,9 @@ from accel_dse.errors import DseError, FileError
 from accel_dse.simulators.systolic import SystolicSimulator
 from accel_dse.workload import Layer, Workload
 from accel_dse.workloads import scalesim
+
+HERE = Path(__file__).resolve()
+DATA = HERE.parents[3] / "shared/reference/scalesim"
 
 OPERANDS = ("IFMAP", "Filter", "OFMAP")
 ACCESSES = ("Reads", "Reads", "Writes")
@@ -289,7 +292,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of run folders")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of run folders")
     parser.add_argument("--json", action="store_true", help="one object, for machines")
     options = parser.parse_args()
     compared, skipped = {}, []

@@ -28,7 +28,7 @@ from scipy.stats import spearmanr
 
 from accel_dse.files import load_space
 from accel_dse.simulators import timeline
-from accel_dse.simulators.accelerator import CHUNK, AcceleratorSimulator
+from accel_dse.simulators.accelerator import AcceleratorSimulator
 from accel_dse.simulators.network import Played
 from accel_dse.template import read_template
 from accel_dse.workload import Workload
@@ -37,6 +37,9 @@ from accel_dse.workloads.load import load
 SPACES = (
     *("edge", "eyeriss_168", "eyeriss_256", "gemmini", "simba_like", "tpu_like", "nvdla_like"),
 )
+
+BATCH = 128
+"""Designs played at a time: bounds memory."""
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +55,7 @@ def played(
     rng = np.random.default_rng(seed)
     found = 0
     while found < n:
-        exact = simulator.play(workload, file.space.columns(file.space.sample(CHUNK, rng)))
+        exact = simulator.play(workload, file.space.columns(file.space.sample(BATCH, rng)))
         found += len(exact.works)
         if len(exact.works):
             yield exact, Played(workload, exact.hardware, exact.mapped, exact.goal, False)

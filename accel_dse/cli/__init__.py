@@ -11,6 +11,7 @@ from accel_dse.cli.evaluation import simulate_command
 from accel_dse.cli.logs import log_app
 from accel_dse.cli.offline import (
     collect_command,
+    convert_command,
     export_command,
     fit_command,
     propose_command,
@@ -37,6 +38,7 @@ app.command("worker")(worker_command)
 app.add_typer(log_app, name="log")
 app.command("report")(report_command)
 app.command("collect")(collect_command)
+app.command("convert")(convert_command)
 app.command("fit")(fit_command)
 app.command("propose")(propose_command)
 app.command("export")(export_command)

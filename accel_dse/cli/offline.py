@@ -179,3 +179,66 @@ def export_command(
     from accel_dse.cli import exporting
 
     exporting.export(model, form, out, as_json=as_json)
+
+
+def convert_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Another tool's log.")],
+    *,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="FORM",
+            help="prime: a TFRecord file of the public PRIME data; dosa: a CSV file of the DOSA "
+            "artifact; csv: any table.",
+        ),
+    ],
+    space: Annotated[
+        str | None,
+        typer.Option("--space", metavar="SPACE", help="Of the designs.", show_default=False),
+    ] = None,
+    application: Annotated[
+        str | None,
+        typer.Option("--application", metavar="NAME", help="What ran.", show_default=False),
+    ] = None,
+    application_column: Annotated[
+        str | None,
+        typer.Option(
+            "--application-column", metavar="COLUMN", help="Says what ran.", show_default=False
+        ),
+    ] = None,
+    infeasible_column: Annotated[
+        str | None,
+        typer.Option(
+            "--infeasible-column",
+            metavar="COLUMN",
+            help="Says why a design cannot work, or just 0 or 1.",
+            show_default=False,
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str], flags.words("--column", "PARAMETER=COLUMN", "Where a parameter stands.")
+    ],
+    metrics: Annotated[
+        list[str], flags.words("--metric", "METRIC=COLUMN", "Where a metric stands.")
+    ],
+    out: Out,
+    as_json: flags.Json = False,
+) -> None:
+    """Make a log of another tool one of ours; names every record that cannot be used."""
+    from accel_dse.cli import converting
+
+    converting.convert(
+        converting.Request(
+            file=file,
+            form=form,
+            space=space,
+            application=application,
+            application_column=application_column,
+            infeasible_column=infeasible_column,
+            columns=flags.pairs("--column", columns),
+            metrics=flags.pairs("--metric", metrics),
+            out=out,
+        ),
+        as_json=as_json,
+    )

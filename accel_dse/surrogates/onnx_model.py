@@ -52,6 +52,7 @@ def read(path: Path) -> FieldPredictor:
     content = _bytes(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised, too
+    options.intra_op_num_threads = 1  # matrices this small are split at a loss
     try:
         session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
         text = session.get_modelmeta().custom_metadata_map.get(METADATA, "")

@@ -1,7 +1,8 @@
 """One training run of a field network on a log."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +106,21 @@ class Trained:
     score: float
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch in one thread: matrices this small are split at a loss.
+
+    With other work on the cores at a huge one: threads wait for each other spinning. A fit of a
+    second took a minute of CPU time.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def train(
     examples: Examples,
     shape: NetworkShape,
@@ -122,7 +138,11 @@ def train(
         seed: fixes every random choice.
         judge: decides which of `CHECKS` moments was best; without, it is the last one.
     """
-    run = _Run(examples, shape, recipe, seed)
+    with one_thread():
+        return _trained(_Run(examples, shape, recipe, seed), recipe, judge)
+
+
+def _trained(run: "_Run", recipe: Recipe, judge: Judge | None) -> Trained:
     best = Trained(run.network, recipe.steps, float("nan"))
     idle = 0
     every = max(1, recipe.steps // CHECKS)
@@ -256,7 +276,7 @@ class TorchMembers:
 
     def __call__(self, one_hot: Singles, context: Singles) -> Singles:
         """See `Members`."""
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             hot, setting = torch.from_numpy(one_hot), torch.from_numpy(context)
             answers = torch.stack([network(hot, setting) for network in self.networks], dim=1)
             return np.asarray(answers.numpy(), dtype=np.float32)

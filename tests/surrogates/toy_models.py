@@ -10,13 +10,14 @@ from accel_dse.testing import ToySimulator, toy_problem
 GOAL = Goal.parse(["minimize latency_cycles"], ["area_mm2<=3"])
 
 SMALL = {
-    "steps": 120,
-    "members": 2,
+    "steps": 150,
+    "learning_rate": 1e-2,
+    "members": 1,
     "width": 8,
-    "blocks": 1,
+    "blocks": 0,
     "attention_heads": 2,
     "hidden": 16,
-    "batch": 64,
+    "batch": 32,
     "mined": 16,
     "alpha": 0.1,
     "beta": 0.1,

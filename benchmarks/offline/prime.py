@@ -1,0 +1,259 @@
+"""PRIME's tables on our logs, with the simulator as referee.
+
+    python benchmarks/offline/prime.py [--logs FOLDER] [--rows N] [--seeds N] [--quick] [--json]
+
+The logs are `logged_data/edge_*.parquet`: random designs of the `edge` space. As in the paper, a
+model sees only the low-performing 80 % of the designs that work, by latency, and all that do not;
+what it proposes is simulated, and that is what counts.
+
+- single: one application, 27 mm2. The best of `PROPOSED` proposals, against the best design in the
+  log it was given, and against online searches with as many simulator calls, and with ten times
+  as many.
+- several: one model of all applications of a row; mean latency over them, at 29 and at 100 mm2.
+- unseen: as before, but the proposals are for networks that are not in the log.
+
+A ratio is the other's latency over ours: above 1, ours is better. Every simulator call counts, also
+of designs that do not work. An online search that found nothing within the limit in its budget has
+no ratio; how often is said.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accel_dse import plugins
+from accel_dse.cli.building import build_simulator
+from accel_dse.dataset import Dataset, concatenate
+from accel_dse.datasets import parquet
+from accel_dse.files import load_space
+from accel_dse.problem import Goal, Limit, Objective, Problem
+from accel_dse.simulators.base import Simulator
+from accel_dse.surrogates.conservative import Conservative
+from accel_dse.surrogates.proposing import Search, best_logged
+from accel_dse.trial import Design, Outcome, Trial
+from accel_dse.workloads.zoo import NETWORKS
+
+LOGS = Path(__file__).resolve().parents[2] / "logged_data"
+OBJECTIVE = "latency_ms"
+APPLICATIONS = (
+    "mobilenet_edgetpu", "mobilenet_v2", "mobilenet_v3_large", "ssd_mobilenet_v1",
+    "ssdlite_mobilenet_v3", "ssdlite_mobilenet_v2_035", "unet_small", "t_rnn_decoder",
+    "t_rnn_encoder",
+)  # fmt: skip
+SEVERAL = (
+    (("mobilenet_edgetpu", "mobilenet_v2", "mobilenet_v3_large"), 29.0),
+    (("mobilenet_edgetpu", "mobilenet_v2", "mobilenet_v3_large", "t_rnn_encoder"), 100.0),
+)
+"""Rows of the paper's table of several applications, as far as they take different forms."""
+UNSEEN = (
+    (("mobilenet_edgetpu", "mobilenet_v3_large"), ("mobilenet_v2",), 29.0),
+    (
+        ("mobilenet_edgetpu", "mobilenet_v2", "mobilenet_v3_large", "ssd_mobilenet_v1",
+         "ssdlite_mobilenet_v3", "ssdlite_mobilenet_v2_035", "t_rnn_encoder"),
+        ("unet_small", "t_rnn_decoder"),
+        100.0,
+    ),
+)  # fmt: skip
+"""Rows of the table of unseen ones: (in the log, asked for, area)."""
+KEPT = 0.8
+"""Share of the designs that work, the slow ones, that a model sees."""
+PROPOSED = 10
+"""Designs that are proposed, simulated and counted."""
+ONLINE = ("random", "evolution")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is run.
+
+    Attributes:
+        rows: of each application's log.
+        steps, members: of the conservative model.
+        seeds: repetitions.
+        applications: of the first table.
+        tables: which tables.
+    """
+
+    rows: int
+    steps: int
+    members: int
+    seeds: int
+    applications: Sequence[str] = APPLICATIONS
+    tables: Sequence[str] = ("single", "several", "unseen")
+
+
+@dataclass
+class Bench:
+    """The logs, the simulator, and what it was asked."""
+
+    logs: Path
+    size: Size
+    simulator: Simulator = field(init=False)
+    loaded: dict[str, Dataset] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.file = load_space("edge")
+        self.simulator = build_simulator("accelerator", {}, self.file)
+
+    def log(self, application: str) -> Dataset:
+        """The low-performing part of an application's log."""
+        if application not in self.loaded:
+            whole = parquet.read(self.logs / f"edge_{application}.parquet")
+            whole = whole.rows(np.arange(min(self.size.rows, len(whole))))
+            cost = whole.metrics[OBJECTIVE]
+            worst = cost >= np.quantile(cost[whole.feasible], 1 - KEPT)
+            self.loaded[application] = whole.rows(worst | ~whole.feasible)
+        return self.loaded[application]
+
+    def problem(self, applications: Sequence[str], area: float) -> Problem:
+        return Problem(
+            space=self.file.space,
+            workloads=tuple((NETWORKS[name](), 1.0) for name in applications),
+            objectives=(Objective(OBJECTIVE),),
+            limits=(Limit("area_mm2", "<=", area),),
+        )
+
+    def simulate(self, problem: Problem, designs: Sequence[Design], first: int) -> list[Trial]:
+        columns = problem.space.columns(designs)
+        metrics = problem.combine(
+            [self.simulator.simulate(workload, columns) for workload, _ in problem.workloads]
+        )
+        return [
+            Trial(
+                index=first + i,
+                design=design,
+                outcome=Outcome.INFEASIBLE if metrics.infeasible[i] else Outcome.FEASIBLE,
+                metrics=metrics.row(i),
+                reason=metrics.infeasible[i],
+            )
+            for i, design in enumerate(designs)
+        ]
+
+    def online(self, name: str, problem: Problem, calls: Sequence[int], seed: int) -> list[float]:
+        """The best latency after each number of calls; infinite if none was accepted."""
+        optimizer = plugins.load("optimizers", name)(problem=problem, seed=seed)
+        trials: list[Trial] = []
+        found = []
+        for budget in calls:
+            while len(trials) < budget:
+                designs = optimizer.ask(min(optimizer.natural_batch, budget - len(trials)))
+                new = self.simulate(problem, designs, len(trials))
+                optimizer.tell(new)
+                trials += new
+            found.append(value(problem, trials))
+        return found
+
+    def compare(
+        self, learned: Sequence[str], asked: Sequence[str], area: float, seed: int
+    ) -> dict[str, Any]:
+        """Offline against the log and against online searches, once."""
+        problem = self.problem(asked, area)
+        log = concatenate([self.log(name) for name in learned])
+        goal = Goal((Objective(OBJECTIVE),), problem.limits)
+        started = time.process_time()
+        model = Conservative(
+            seed=seed, alpha=ALPHA, beta=BETA, steps=self.size.steps, members=self.size.members
+        ).fit(log, goal)
+        search = Search(predictor=model.predictor, log=log, problem=problem, seed=seed)
+        proposals = search.propose(PROPOSED)
+        seconds = time.process_time() - started
+        trials = self.simulate(problem, [proposal.design for proposal in proposals], 0)
+        logs = concatenate([self.log(name) for name in asked])
+        known = best_logged(logs, problem)
+        calls = (PROPOSED, 10 * PROPOSED)
+        return {
+            "learned": list(learned),
+            "asked": list(asked),
+            "area": area,
+            "seed": seed,
+            "kendall": model.accuracy["best"]["metrics"][OBJECTIVE]["kendall"],
+            "prime": value(problem, trials),
+            "prime_first": value(problem, trials[:1]),
+            "accepted": sum(problem.accepts(trial) for trial in trials),
+            "log": known[1][OBJECTIVE] if known else float("inf"),
+            "online": {name: self.online(name, problem, calls, seed) for name in ONLINE},
+            "fit_cpu_seconds": seconds,
+        }
+
+
+ALPHA, BETA = 0.1, 0.1
+"""The recipe's weights, in standard deviations; with None they are chosen for each log."""
+
+
+def value(problem: Problem, trials: Sequence[Trial]) -> float:
+    """The best accepted latency; infinite if there is none."""
+    best = problem.best(trials)
+    return float("inf") if best is None else best.metrics[OBJECTIVE]
+
+
+def ratios(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Geometric means over the rows of the other's latency over PRIME's, with the spread."""
+    table: dict[str, Any] = {}
+    sources = {"best in the log": [row["log"] / row["prime"] for row in rows]}
+    for name in ONLINE:
+        for i, calls in enumerate((PROPOSED, 10 * PROPOSED)):
+            sources[f"{name}, {calls} calls"] = [
+                row["online"][name][i] / row["prime"] for row in rows
+            ]
+    for name, values in sources.items():
+        good = np.array([v for v in values if np.isfinite(v) and v > 0])
+        table[name] = {
+            "geomean": float(np.exp(np.log(good).mean())) if len(good) else None,
+            "quartiles": [float(q) for q in np.quantile(good, [0.25, 0.75])] if len(good) else None,
+            "rows": len(good),
+            "nothing_found": len(values) - len(good),
+        }
+    return table
+
+
+def run(bench: Bench, tables: Sequence[str]) -> dict[str, Any]:
+    size = bench.size
+    single = [((name,), (name,), 27.0) for name in size.applications]
+    several = [(names, names, area) for names, area in SEVERAL]
+    cases = {"single": single, "several": several, "unseen": list(UNSEEN)}
+    results = {}
+    for table in tables:
+        rows = []
+        for learned, asked, area in cases[table]:
+            for seed in range(size.seeds):
+                rows.append(bench.compare(learned, asked, area, seed))
+                print(table, json.dumps(rows[-1]), flush=True)
+        results[table] = {"rows": rows, "ratios": ratios(rows)}
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--logs", type=Path, default=LOGS)
+    parser.add_argument("--rows", type=int, default=20_000, help="of each log")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=1_500)
+    parser.add_argument("--members", type=int, default=3)
+    parser.add_argument("--tables", default="single,several,unseen")
+    parser.add_argument("--quick", action="store_true", help="a few minutes; two applications")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    size = Size(
+        rows=options.rows, steps=options.steps, members=options.members, seeds=options.seeds
+    )
+    if options.quick:
+        size = Size(rows=1_000, steps=150, members=1, seeds=1,
+                    applications=("mobilenet_v2", "t_rnn_encoder"))  # fmt: skip
+    found = run(Bench(options.logs, size), options.tables.split(","))
+    if options.json:
+        print(json.dumps(found))
+        return
+    for table, content in found.items():
+        print(f"\n{table}: the other's latency over PRIME's")
+        for name, row in content["ratios"].items():
+            print(f"  {name:24s} {row}")
+
+
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "p3bo": "accel_dse.optimizers.p3bo:P3BO",
         "adaptive_p3bo": "accel_dse.optimizers.adaptive_p3bo:AdaptiveP3BO",
         "auto": "accel_dse.optimizers.auto:Auto",
+        "transfer": "accel_dse.optimizers.transfer:Transfer",
         "constrained_bo": "accel_dse.optimizers.constrained_bo:ConstrainedBO",
         "pareto_bo": "accel_dse.optimizers.pareto_bo:ParetoBO",
         "linear_bo": "accel_dse.optimizers.linear_bo:LinearBO",
@@ -113,7 +114,7 @@ class Option:
 REQUIRED = Parameter.empty
 """The default of an option that has none."""
 
-GIVEN = ("problem", "seed", "template")
+GIVEN = ("problem", "seed", "sources", "template")
 """What the package itself gives to a plug-in."""
 
 

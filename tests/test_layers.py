@@ -32,6 +32,7 @@ LAYERS = [
         mapping_space
         trial
         problem
+        source
         dataset claim log_tables log_carving
         log_database
         log_rows

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from accel_dse.problem import Problem
+from accel_dse.source import Source
 from accel_dse.trial import Design, Trial
 
 
@@ -35,6 +36,8 @@ class Optimizer(ABC):
     Attributes:
         problem: what is searched for.
         seed: fixes every random choice.
+        sources: what related tasks taught, to whom can make use of it. They are part of the
+            options, but too much for the log: `transfer` gives them, and puts them on record.
         trials: what is known, in order.
         pending: designs being simulated right now.
         natural_batch: how many designs it may as well propose at a time; what a study does unless
@@ -45,6 +48,7 @@ class Optimizer(ABC):
 
     problem: Problem
     seed: int = 0
+    sources: tuple[Source, ...] = field(default=(), repr=False, compare=False)
     trials: list[Trial] = field(default_factory=list, init=False, repr=False)
     pending: list[Design] = field(default_factory=list, init=False, repr=False)
 

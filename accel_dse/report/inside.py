@@ -85,8 +85,7 @@ def energy(played: Played) -> dict[str, Any]:
     hardware = played.hardware
     rows = []
     for k, place in enumerate(played.places):
-        _, layer, candidate, _, _ = (np.ravel(part)[0] for part in played.at(k))
-        row = int(layer) * played.rows.shape[2] + int(candidate)
+        row = int(played.count_row_at(k)[0])
         parts = [float(hardware.mac_pj[0]) * played.workload.layers[k].macs]
         parts += [_level_pj(played, k, row, i) for i in range(len(hardware.levels))]
         whole = float(played.energy_pj_at(k)[0])

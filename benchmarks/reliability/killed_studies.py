@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    kills = 4 if given.quick else given.kills
+    kills = 3 if given.quick else given.kills
     trials, batch = 6 * kills + 20, 3 if given.workers == 1 else None
     rng = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +33,7 @@ def main():
             )
             length = len(before)
             while log_length(log) == length and run.poll() is None:  # it is up and at work
-                time.sleep(0.01)
+                time.sleep(0.05)
             time.sleep(rng.uniform(0.0, 0.06))
             finished = run.poll() is not None
             run.kill()

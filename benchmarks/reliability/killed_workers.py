@@ -190,7 +190,7 @@ def main():
     parser.add_argument("--kind", choices=KINDS, default="local")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    kills = 5 if given.quick else given.kills
+    kills = 3 if given.quick else given.kills
     with tempfile.TemporaryDirectory() as folder:
         KINDS[given.kind](folder, 12 * kills, kills, random.Random(given.seed))
 

@@ -11,6 +11,9 @@ from accel_dse.trial import Design
 MEMBERS = ("constrained_bo", "model_based", "evolution:mutation=2", "firefly")
 """One of each kind, so that whatever suits the problem is among them."""
 
+MEMBERS_FOR_A_FRONT = ("pareto_bo", "model_based", "evolution:mutation=2")
+"""Where there are several objectives; fireflies would gather at one place of the front."""
+
 
 @dataclass(kw_only=True)
 class Auto(Optimizer):
@@ -25,7 +28,13 @@ class Auto(Optimizer):
     _portfolio: AdaptiveP3BO = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._portfolio = AdaptiveP3BO(problem=self.problem, seed=self.seed, members=MEMBERS)
+        one = len(self.problem.objectives) == 1
+        self._portfolio = AdaptiveP3BO(
+            problem=self.problem,
+            seed=self.seed,
+            sources=self.sources,
+            members=MEMBERS if one else MEMBERS_FOR_A_FRONT,
+        )
 
     def accounts(self) -> Books:
         """The members and what they have earned."""

@@ -15,6 +15,10 @@ from accel_dse.optimizers.credit import JOIN, Standing, decayed, round_rewards, 
 from accel_dse.optimizers.novelty import Known
 from accel_dse.trial import Design
 
+AFFORDABLE = {"constrained_bo": 1000, "linear_bo": 1000, "pareto_bo": 1000}
+"""Trials after which a kind sits out while others can propose: a proposal of its Gaussian processes
+takes seconds by then, and ever more."""
+
 ROUNDS = 4
 """Times that members are asked for what is missing of a batch before it is drawn at random."""
 
@@ -158,7 +162,7 @@ class Portfolio(Optimizer):
         rng = self.rng()
         books = self.accounts()
         weights = shares(books.scores, temperature=self.temperature, least=self.least)
-        able = list(books.members)
+        able = self._affordable(books.members)
         found: list[Design] = []
         sources: list[str] = []
         for _ in range(ROUNDS):
@@ -183,6 +187,11 @@ class Portfolio(Optimizer):
         rest = self._known.random(n - len(found), rng, besides=found)
         return [*map(Proposal, found, sources), *map(Proposal, rest)]
 
+    def _affordable(self, members: Sequence[Member]) -> list[Member]:
+        """The members that can be afforded by now; all, if none of them can."""
+        told = len(self.trials)
+        return [m for m in members if told < AFFORDABLE.get(m.kind, np.inf)] or list(members)
+
     def _asked(self, member: Member, n: int, pending: Sequence[Design]) -> list[Design] | None:
         """What a member proposes; None if it cannot."""
         try:
@@ -202,7 +211,9 @@ class Portfolio(Optimizer):
         if member.name not in self._crew:
             seed = np.random.default_rng([self.seed, *member.name.encode()]).integers(2**31)
             made = plugins.load("optimizers", member.kind)
-            self._crew[member.name] = made(problem=self.problem, seed=int(seed), **member.options)
+            self._crew[member.name] = made(
+                problem=self.problem, seed=int(seed), sources=self.sources, **member.options
+            )
         return self._crew[member.name]
 
     def _forget(self, members: Sequence[Member]) -> None:

@@ -1,15 +1,21 @@
 from searching import PROBLEM, best_cost, search
 
 from accel_dse import plugins
-from accel_dse.optimizers.auto import MEMBERS, Auto
+from accel_dse.optimizers.auto import MEMBERS, MEMBERS_FOR_A_FRONT, Auto
 from accel_dse.optimizers.portfolio import Member
 from accel_dse.optimizers.random_search import RandomSearch
+from accel_dse.testing import toy_problem
 
 
 def test_it_has_one_member_of_each_good_kind():
     kinds = [Member.parse(text).kind for text in MEMBERS]
     assert len(set(kinds)) == len(kinds)
     assert "constrained_bo" in kinds
+
+
+def test_with_several_objectives_its_members_are_those_that_spread_along_a_front():
+    two = toy_problem(objectives=("latency_cycles", "energy_uj"))
+    assert Auto(problem=two).accounts().scores.keys() == set(MEMBERS_FOR_A_FRONT)
 
 
 def test_there_is_nothing_to_choose():

@@ -6,6 +6,7 @@ from searching import PROBLEM, best_cost, search
 
 from accel_dse import plugins
 from accel_dse.errors import OptionError
+from accel_dse.optimizers import portfolio as portfolio_module
 from accel_dse.optimizers.adaptive_p3bo import OPTIONS, AdaptiveP3BO
 from accel_dse.optimizers.credit import Standing, decayed, round_rewards, shares
 from accel_dse.optimizers.evolution import Evolution
@@ -235,6 +236,22 @@ def test_a_member_that_fails_sits_out_with_a_warning(name, complaint):
 def test_if_no_member_proposes_designs_are_drawn_and_credit_nobody():
     portfolio = P3BO(problem=PROBLEM, members=("silent",))
     assert {p.source for p in portfolio.propose(12)} == {""}
+
+
+def test_a_member_that_takes_too_long_by_now_sits_out_while_others_can_propose(monkeypatch):
+    monkeypatch.setitem(portfolio_module.AFFORDABLE, "evolution", 40)
+    trials = search(P3BO(problem=PROBLEM, members=CHEAP, seed=1), 80, batch=20)
+    assert {t.source for t in trials[:40]} >= {"evolution"}
+    assert {t.source for t in trials[40:]} == {"random"}
+    alone = search(P3BO(problem=PROBLEM, members=("evolution",), seed=1), 60, batch=20)
+    assert {t.source for t in alone[40:]} == {"evolution"}
+
+
+def test_members_are_given_what_related_tasks_taught():
+    taught = ("what a source taught",)
+    portfolio = P3BO(problem=PROBLEM, members=CHEAP, sources=taught)
+    portfolio.ask(20)
+    assert [member.sources for member in portfolio._crew.values()] == [taught] * len(CHEAP)
 
 
 def test_members_learn_from_what_others_proposed():

@@ -1,14 +1,22 @@
 """What related tasks taught, in the terms of another task."""
 
+import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from accel_dse import plugins
+from accel_dse.cli import main
+from accel_dse.cli.comparing import Searches
+from accel_dse.cli.searching import Search
+from accel_dse.comparison import Contestant
 from accel_dse.dataset import Dataset, texts
 from accel_dse.datasets import parquet
 from accel_dse.datasets.sources import read_sources
 from accel_dse.errors import DesignError, FileError, LogError
+from accel_dse.files.study_file import Choice
 from accel_dse.optimizers.random_search import RandomSearch
 from accel_dse.parameters import Categorical, Ordinal
 from accel_dse.progress import Silent
@@ -20,6 +28,18 @@ from accel_dse.trial import Outcome, Trial
 from accel_dse.trial_log import TrialLog
 
 PROBLEM = toy_problem()
+
+SPACE = """\
+version: 1
+name: toy
+source: made up
+parameters:
+  pes_x: {ordinal: [1, 2, 4, 8, 16, 32], scale: log}
+  pes_y: {ordinal: [1, 2, 4, 8, 16, 32], scale: log}
+  buffer_kib: {ordinal: [1, 2, 4, 8, 16, 32, 64, 128], scale: log}
+  dataflow: {categorical: [weight_stationary, output_stationary, input_stationary]}
+constraints: [pes_x <= 4 * pes_y]
+"""
 
 
 def trials_of(designs, metrics=None, works=None):
@@ -210,11 +230,88 @@ def test_a_log_that_is_not_there_is_an_error(tmp_path):
 
 
 def test_a_log_of_a_newer_format_is_an_error_that_says_so(tmp_path):
-    import sqlite3
-
     place = a_log(tmp_path / "old.sqlite", n=2)
     with sqlite3.connect(place) as connection:
         connection.execute("UPDATE study SET schema_version = 999")
     connection.close()
     with pytest.raises(LogError, match="newer"):
         read_sources(PROBLEM, [place])
+
+
+SEARCH = ("optimize", "toy.yaml", "-w", "mlp", "--minimize", "latency_cycles", "--simulator", "toy",
+          "--trials", "20")  # fmt: skip
+
+
+@pytest.fixture
+def toys(monkeypatch, tmp_path):
+    toy = {"toy": "accel_dse.testing:ToySimulator"}
+    simulators = {**plugins.BUILT_IN["simulators"], **toy}
+    monkeypatch.setattr(plugins, "BUILT_IN", {**plugins.BUILT_IN, "simulators": simulators})
+    monkeypatch.chdir(tmp_path)
+    Path("toy.yaml").write_text(SPACE)
+
+
+def said(capsys, *arguments, code=0):
+    assert main(arguments) == code
+    return capsys.readouterr()
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_search_begins_from_a_log_and_says_what_it_uses(capsys):
+    said(capsys, *SEARCH, "--limit", "area_mm2<=5", "--log", "old.db")
+    warm = (*SEARCH, "--limit", "area_mm2<=3", "--log", "new.db", "--warm-start", "old.db")
+    assert "warm start: old.db: 20 trials of toy x mlp" in said(capsys, *warm).err
+    log = TrialLog("new.db")
+    assert log.study().optimizer == "transfer"
+    assert log.study().optimizer_options["optimizer"] == "evolution"
+    assert log.read(0, 1)[0].source == "warm start"
+    said(capsys, *warm, "--trials", "25")
+    assert len(log.read()) == 25
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_worker_begins_from_the_same_log(capsys):
+    said(capsys, *SEARCH, "--log", "old.db")
+    said(capsys, *SEARCH, "--log", "new.db", "--warm-start", "old.db", "--workers", "0")
+    said(capsys, "worker", "--log", "new.db")
+    assert "warm start" in {trial.source for trial in TrialLog("new.db").read()}
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_search_goes_on_without_an_empty_log(capsys):
+    a_log("empty.db", n=0)
+    err = said(capsys, *SEARCH, "--log", "new.db", "--warm-start", "empty.db").err
+    assert "holds no finished trial of use here; the search goes on without it" in err
+    assert TrialLog("new.db").study().optimizer == "evolution"
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_search_stops_before_it_begins_at_a_log_that_cannot_be_meant(capsys):
+    err = said(capsys, *SEARCH, "--log", "new.db", "--warm-start", "gone.db", code=2).err
+    assert "gone.db" in err
+    assert not Path("new.db").exists()
+
+
+@pytest.mark.usefixtures("toys")
+def test_contestants_may_begin_from_a_log(capsys):
+    said(capsys, *SEARCH, "--log", "old.db")
+    compare = ("compare", *SEARCH[1:-1], "6", "--seeds", "1", "--out", "out", "--json")
+    contestants = ("--optimizer", "random:warm_start=old.db|gone.db")
+    err = said(capsys, *compare, *contestants, code=2).err
+    assert "warm start: old.db: 20 trials" in err
+    assert "gone.db" in err
+
+
+def test_a_contestant_takes_the_log_it_names_and_its_other_options():
+    search = Search(
+        space="toy.yaml",
+        workloads=(("mlp", 1.0),),
+        goal=PROBLEM.goal,
+        aggregate="mean",
+        optimizer=Choice("random"),
+        simulator=Choice("toy"),
+    )
+    (contestant,) = Contestant.parse("evolution:warm_start=old.db,population=8")
+    made = Searches(search).of(contestant, seed=3)
+    assert made.warm_start == ("old.db",)
+    assert made.optimizer == Choice("evolution", {"population": "8"})

@@ -7,8 +7,10 @@ from accel_dse import plugins
 from accel_dse.errors import FileError
 from accel_dse.files import SpaceFile
 from accel_dse.optimizers.base import Optimizer
+from accel_dse.optimizers.transfer import Transfer
 from accel_dse.problem import Aggregate, Goal, Problem
 from accel_dse.simulators.base import Simulator
+from accel_dse.source import Source
 from accel_dse.template import read_template
 from accel_dse.workloads.load import load
 
@@ -65,14 +67,20 @@ def build_simulator(name: str, options: Mapping[str, Any], file: SpaceFile) -> S
 
 
 def build_optimizer(
-    name: str, options: Mapping[str, Any], problem: Problem, seed: int
+    name: str,
+    options: Mapping[str, Any],
+    problem: Problem,
+    seed: int,
+    sources: tuple[Source, ...] = (),
 ) -> Optimizer:
-    """The optimizer called `name`.
+    """The optimizer called `name`; within `transfer`, where there are sources to begin from.
 
     Raises:
         OptionError: there is none, or an option does not fit.
     """
     cls = plugins.load("optimizers", name)
     values = plugins.read_options(name, cls, options)
-    optimizer: Optimizer = cls(problem=problem, seed=seed, **values)
-    return optimizer
+    if not sources or issubclass(cls, Transfer):
+        made: Optimizer = cls(problem=problem, seed=seed, sources=sources, **values)
+        return made
+    return Transfer(problem=problem, seed=seed, optimizer=name, options=values, sources=sources)

@@ -28,7 +28,7 @@ def compare_command(
         flags.words(
             "--optimizer",
             "NAME[:K=V,...]",
-            "A contestant; K=V1|V2|V3 makes one for each value.",
+            "A contestant; K=V1|V2|V3 makes one for each value, warm_start=LOG begins from a log.",
         ),
     ],
     seeds: Annotated[

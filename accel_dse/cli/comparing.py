@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,9 @@ from accel_dse.report.standings import ranking
 from accel_dse.study import Study
 from accel_dse.trial_log import TrialLog
 
+WARM = "warm_start"
+"""An option that every contestant has: a log of a related task."""
+
 
 @dataclass(frozen=True)
 class Searches:
@@ -28,8 +31,14 @@ class Searches:
 
     def __call__(self, contestant: Contestant, seed: int, log: TrialLog) -> Study:
         """The search, by this contestant."""
-        choice = Choice(contestant.optimizer, contestant.options)
-        return replace(self.search, optimizer=choice, seed=seed).study(log)
+        return self.of(contestant, seed).study(log)
+
+    def of(self, contestant: Contestant, seed: int) -> Search:
+        """What this contestant does; its option `warm_start` names a log to begin from."""
+        options = dict(contestant.options)
+        begun = (str(options.pop(WARM)),) if WARM in options else ()
+        choice = Choice(contestant.optimizer, options)
+        return replace(self.search, optimizer=choice, seed=seed, warm_start=begun)
 
 
 def compare(
@@ -50,8 +59,9 @@ def compare(
     """
     if not optimizers:
         raise OptionError("no optimizer is named", hint="--optimizer evolution --optimizer random")
+    searches, say = Searches(search), partial(print, file=sys.stderr)
     contest = Contest(
-        make_study=Searches(search),
+        make_study=searches,
         contestants=[one for text in optimizers for one in Contestant.parse(text)],
         seeds=range(seeds),
         trials=search.trials,
@@ -59,8 +69,8 @@ def compare(
         minutes=minutes,
         folder=folder,
     )
-    title = _rehearse(contest)
-    runs = play(contest, workers=workers, retry=retry, say=partial(print, file=sys.stderr))
+    title = _rehearse(contest, searches, say)
+    runs = play(contest, workers=workers, retry=retry, say=say)
     curves = read_curves(contest, runs, search.goal)
     found, pairs = standings(curves), duels(curves)
     curves.write(folder / "curves.parquet")
@@ -83,7 +93,7 @@ def compare(
         console.print(f"[dim]curves: {folder / 'curves.png'}, {folder / 'curves.parquet'}")
 
 
-def _rehearse(contest: Contest) -> str:
+def _rehearse(contest: Contest, searches: Searches, say: Callable[[str], object]) -> str:
     """Makes each contestant's study once, so that what is wrong is known before anything runs.
 
     Returns:
@@ -93,7 +103,7 @@ def _rehearse(contest: Contest) -> str:
     with TemporaryDirectory() as folder:
         for place, contestant in enumerate(contest.contestants):
             log = TrialLog(str(Path(folder) / f"{place}.sqlite"))
-            study = contest.make_study(contestant, 0, log)
+            study = searches.of(contestant, 0).study(log, say)
             study.simulator.close()
             problem = study.problem
             networks = " + ".join(workload.name for workload, _ in problem.workloads)

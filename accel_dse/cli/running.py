@@ -2,12 +2,14 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ def run(search: Search, log: TrialLog, how: Running, *, as_json: bool) -> None:
         SimulatorError: it failed on every design; the log says how.
         typer.Exit: it was stopped.
     """
-    study = search.study(log)
+    study = search.study(log, partial(print, file=sys.stderr))
     study.simulator, study.recipe = how.cached(study.simulator), recipe(search)
     with closing(study.simulator):
         if how.workers == 0:
@@ -160,7 +162,7 @@ def recipe(search: Search) -> str:
     return json.dumps(content, default=str)
 
 
-_AS_IT_IS = ("space", "workloads", "aggregate", "trials", "seed", "shapes")
+_AS_IT_IS = ("space", "workloads", "aggregate", "trials", "seed", "shapes", "warm_start")
 
 
 def read_recipe(text: str, place: str) -> Search:
@@ -178,8 +180,10 @@ def read_recipe(text: str, place: str) -> Search:
     try:
         content = json.loads(text)
         folder = Path(content["folder"])
+        as_they_are = [name for name in _AS_IT_IS if name not in ("workloads", "warm_start")]
         search = Search(
-            **{name: content[name] for name in _AS_IT_IS if name != "workloads"},
+            **{name: content[name] for name in as_they_are},
+            warm_start=tuple(content.get("warm_start", ())),  # recipes of old do not have it
             workloads=tuple((name, float(weight)) for name, weight in content["workloads"]),
             goal=Goal.parse(content["goal"]["objectives"], content["goal"]["limits"]),
             optimizer=Choice(**content["optimizer"]),

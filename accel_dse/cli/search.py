@@ -43,6 +43,15 @@ def optimize_command(
     seed: Annotated[
         int | None, flags.word("--seed", "N", "Fixes every random choice.", min=0, show_default="0")
     ] = None,
+    warm_start: Annotated[
+        list[str],
+        flags.words(
+            "--warm-start",
+            "LOG",
+            "A log (or .parquet) of a related task to learn from: other limits, another network, "
+            "fidelity or space.",
+        ),
+    ],
     simulator: flags.OptionalSimulator = None,
     simulator_options: flags.SimulatorOptions,
     shapes: flags.Shapes,
@@ -82,6 +91,7 @@ def optimize_command(
         trials=trials,
         batch=batch,
         seed=seed,
+        warm_start=tuple(warm_start),
     )
     how = running.Running(
         workers=workers,

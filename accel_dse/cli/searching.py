@@ -1,9 +1,10 @@
 """What `accel-dse optimize` is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from accel_dse.cli.building import build_optimizer, build_problem, build_simulator
+from accel_dse.datasets.sources import read_sources
 from accel_dse.errors import OptionError
 from accel_dse.files import load_space, load_study, read_yaml
 from accel_dse.files.space_file import find_space
@@ -25,6 +26,7 @@ class Search:
         optimizer, simulator: plug-ins and their options.
         trials, batch, seed: see the help.
         shapes: dimensions that ONNX files leave open.
+        warm_start: logs of related tasks to begin from.
     """
 
     space: str
@@ -37,19 +39,27 @@ class Search:
     batch: int | None = None
     seed: int = 0
     shapes: Mapping[str, int] | None = None
+    warm_start: tuple[str, ...] = ()
 
-    def study(self, log: TrialLog) -> Study:
+    def study(self, log: TrialLog, say: Callable[[str], object] = lambda line: None) -> Study:
         """The study that `log` is for.
+
+        Args:
+            log: where its trials go.
+            say: is told what is used of each log to begin from, a line each.
 
         Raises:
             DseError: a name or an option is wrong.
         """
         file = load_space(self.space)
         problem = build_problem(file, self.workloads, self.goal, self.aggregate, self.shapes)
+        reading = read_sources(problem, self.warm_start)
+        for line in reading.remarks:
+            say(f"warm start: {line}")
         return Study(
             problem=problem,
             optimizer=build_optimizer(
-                self.optimizer.name, self.optimizer.options, problem, self.seed
+                self.optimizer.name, self.optimizer.options, problem, self.seed, reading.sources
             ),
             simulator=build_simulator(self.simulator.name, self.simulator.options, file),
             log=log,
@@ -74,6 +84,7 @@ class Flags:
     trials: int | None = None
     batch: int | None = None
     seed: int | None = None
+    warm_start: tuple[str, ...] = ()
 
     def search(self) -> Search:
         """What is asked for, in the flags or in a study file.
@@ -91,6 +102,7 @@ class Flags:
             trials=search.trials if self.trials is None else self.trials,
             batch=search.batch if self.batch is None else self.batch,
             seed=search.seed if self.seed is None else self.seed,
+            warm_start=self.warm_start,
         )
 
     def _names_a_study(self) -> bool:

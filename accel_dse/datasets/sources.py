@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accel_dse.dataset import Dataset
-from accel_dse.datasets import parquet
 from accel_dse.log_rows import StudyDescription
 from accel_dse.problem import Problem
 from accel_dse.source import Source, related
@@ -59,6 +58,8 @@ def _tasks(problem: Problem, place: str) -> list[Source]:
     if Path(place).suffix != ".parquet":
         log = TrialLog(place)
         return [related(problem, log.read(), task=_task(log.study()), place=log.place)]
+    from accel_dse.datasets import parquet  # which takes long to import
+
     dataset = parquet.read(Path(place))
     simulator = dataset.origin.get("simulator", "")
     return [

@@ -44,7 +44,7 @@ def mapping_space(
         ragged: whether factors may cover more than the loop.
 
     Raises:
-        DesignError: two layers have the same name, or a rule is too long to be written.
+        DesignError: two layers have the same name, or no mapping of one is ever valid.
     """
     layers = [LayerMapping(template, layer, ragged) for layer in workload.unique()]
     names = [layer.prefix for layer in layers]
@@ -190,11 +190,20 @@ class LayerMapping:
 
         A rule about many dimensions is preceded by what it says about the first, the first two,
         and so on, if the others were not split at all: that refuses most draws early.
+
+        Raises:
+            DesignError: a rule cannot be kept, whatever is chosen.
         """
-        rules = dict.fromkeys(
-            (self._inlined(rule), f"{self.layer.name}: {why}") for rule, why in self._rules()
-        )
-        return tuple(Constraint(Expression(rule), why) for rule, why in rules)
+        rules = dict.fromkeys((self._inlined(rule), why) for rule, why in self._rules())
+        found = [Constraint(Expression(rule), f"{self.layer.name}: {why}") for rule, why in rules]
+        return tuple(each for each in found if each.rule.names or not self._sure(each))
+
+    @staticmethod
+    def _sure(constraint: Constraint) -> bool:
+        """Whether a rule about nothing that is chosen holds."""
+        if not constraint.rule.evaluate({"": np.zeros(1)}).all():
+            raise DesignError(f"no mapping is valid: {constraint} never holds")
+        return True
 
     def _growing(self, dims: Iterable[str]) -> list[tuple[str, ...]]:
         """The first of `dims`, the first two, and so on; those with the fewest choices first."""

@@ -1,0 +1,205 @@
+import numpy as np
+import pytest
+
+from accel_dse.errors import OptionError
+from accel_dse.files import load_space
+from accel_dse.mapping_space import mapping_space
+from accel_dse.optimizers.codesign import Codesign
+from accel_dse.optimizers.constrained_bo import ConstrainedBO
+from accel_dse.problem import Limit, Objective, Problem
+from accel_dse.simulators.explicit import ExplicitMappingSimulator
+from accel_dse.template import read_template
+from accel_dse.testing import toy_problem
+from accel_dse.trial import Outcome, Trial
+from accel_dse.workload import Layer, Workload
+
+CONV = Layer(name="conv", K=4, C=3, P=4, R=3)
+GEMM = Layer(name="gemm", P=9, K=6, C=4, count=2)
+EYERISS = load_space("eyeriss_168")
+TEMPLATE = read_template(EYERISS.accelerator, EYERISS.space)
+NETWORK = Workload("net", (CONV, GEMM))
+SIMULATOR = ExplicitMappingSimulator(template=TEMPLATE, fidelity="analytical")
+
+
+def problem_of(network=NETWORK, objective="layer_edp", limits=()):
+    space = mapping_space(EYERISS.space, TEMPLATE, network)
+    limits = tuple(Limit.parse(limit) for limit in limits)
+    return Problem(space, ((network, 1.0),), (Objective(objective),), limits)
+
+
+PROBLEM = problem_of()
+
+
+def simulated(designs, first=0, problem=PROBLEM):
+    metrics = SIMULATOR.simulate(problem.workloads[0][0], problem.space.columns(designs))
+    return [
+        Trial(
+            index=first + i,
+            design=design,
+            outcome=Outcome.INFEASIBLE if metrics.infeasible[i] else Outcome.FEASIBLE,
+            metrics=metrics.row(i),
+            reason=metrics.infeasible[i],
+        )
+        for i, design in enumerate(designs)
+    ]
+
+
+def codesign(problem=PROBLEM, **options):
+    options = {"hardware": "random", "mapping": "random", "mapping_trials": 6} | options
+    return Codesign(problem=problem, **options)
+
+
+def search(optimizer, n, batch=1):
+    while len(optimizer.trials) < n:
+        designs = optimizer.ask(min(batch, n - len(optimizer.trials)))
+        optimizer.tell(simulated(designs, len(optimizer.trials), optimizer.problem))
+    return optimizer.trials
+
+
+def hardware_of(trial):
+    return tuple(trial.design[name] for name in EYERISS.space.names)
+
+
+def edp(trial, layer):
+    return trial.metrics[f"{layer}/edp"]
+
+
+def test_every_hardware_design_gets_its_trials_and_all_are_valid():
+    trials = search(codesign(), 24)
+    blocks = [hardware_of(trial) for trial in trials]
+    assert [blocks.count(h) for h in dict.fromkeys(blocks)] == [6] * 4
+    assert all(len(set(blocks[i : i + 6])) == 1 for i in range(0, 24, 6))
+    assert all(trial.feasible for trial in trials)
+    for trial in trials:
+        PROBLEM.space.check(trial.design)
+
+
+def test_the_last_trial_of_a_block_joins_the_best_mapping_of_each_layer():
+    trials = search(codesign(), 6)
+    for layer in ("conv", "gemm"):
+        assert edp(trials[-1], layer) == min(edp(trial, layer) for trial in trials)
+    best = min(trial.metrics["layer_edp"] for trial in trials)
+    assert trials[-1].metrics["layer_edp"] == best
+
+
+def test_other_hardware_begins_with_the_mappings_that_were_best_before():
+    trials = search(codesign(remembered=2), 14)
+    first, begun = trials[:6], trials[6]
+    same_layer = [n for n in PROBLEM.space.names if n.startswith("gemm__")]
+    best = min(first, key=lambda trial: edp(trial, "gemm"))
+    tried = {n: begun.design[n] for n in same_layer}
+    space = codesign()._layer_space({n: begun.design[n] for n in EYERISS.space.names}, "gemm")
+    carried = {**{n: begun.design[n] for n in EYERISS.space.names}}
+    carried |= {n: best.design[n] for n in same_layer}
+    assert carried not in space or tried == {n: best.design[n] for n in same_layer}
+    forgetful = search(codesign(remembered=0), 14)
+    assert forgetful[6].design != begun.design or carried not in space
+
+
+@pytest.mark.parametrize("batch", [1, 9])
+def test_told_the_log_it_goes_on_where_it_stopped(batch):
+    whole = codesign(hardware="constrained_bo", mapping="evolution")
+    trials = search(whole, 20, batch)
+    resumed = codesign(hardware="constrained_bo", mapping="evolution")
+    resumed.tell(trials)
+    resumed.ask(2)
+    assert resumed.ask(8) == whole.ask(8)
+    pending = whole.ask(4)
+    for optimizer in (whole, resumed):
+        optimizer.tell([], pending=pending)
+    assert whole.ask(4) == resumed.ask(4)
+    assert not [design for design in whole.ask(4) if design in pending]
+
+
+def test_hardware_without_a_mapping_is_never_simulated_and_the_outer_search_learns_it():
+    wide = Layer(name="wide", P=2, Q=2, R=11, S=11)  # fits no PE whole
+    problem = problem_of(Workload("net", (wide,)))
+    optimizer = codesign(problem, mapping_trials=2, hardware="constrained_bo")
+    trials = search(optimizer, 12)
+    assert all(trial.feasible for trial in trials)
+    assert not any(trial.design["r_whole"] and trial.design["s_whole"] for trial in trials)
+    barren = optimizer._next[-1][1]
+    assert barren
+    assert all("rejects" in trial.reason for trial in barren)
+    assert {trial.outcome for trial in barren} == {Outcome.INFEASIBLE}
+
+
+@pytest.mark.slow
+def test_better_mappings_are_found_by_a_better_inner_search():
+    problem = problem_of(Workload("net", (Layer(name="conv", K=16, C=8, P=14, Q=14, R=3, S=3),)))
+    worth = {}
+    for mapping in ("random", "constrained_bo"):
+        optimizer = codesign(problem, mapping=mapping, mapping_trials=40)
+        worth[mapping] = min(t.metrics["layer_edp"] for t in search(optimizer, 40))
+    assert worth["constrained_bo"] < 0.8 * worth["random"]
+
+
+def test_a_space_without_mappings_is_searched_by_the_outer_optimizer():
+    toy = toy_problem()
+    alone = Codesign(problem=toy, seed=3)
+    outer = ConstrainedBO(problem=toy, seed=3)
+    assert alone.ask(4) == outer.ask(4)
+
+
+def test_failed_trials_are_no_measurements():
+    optimizer = codesign(mapping="constrained_bo")
+    designs = optimizer.ask(6)
+    failed = [
+        Trial(index=i, design=d, outcome=Outcome.FAILED, reason="crash")
+        for i, d in enumerate(designs)
+    ]
+    optimizer.tell(failed)
+    following = optimizer.ask(6)
+    assert {hardware_of(t) for t in failed}.isdisjoint(
+        tuple(d[n] for n in EYERISS.space.names) for d in following
+    )
+
+
+def test_a_simulator_that_does_not_report_layers_is_named():
+    optimizer = codesign()
+    designs = optimizer.ask(6)
+    optimizer.tell(
+        [
+            Trial(index=i, design=d, outcome=Outcome.FEASIBLE, metrics={"layer_edp": 1.0})
+            for i, d in enumerate(designs)
+        ]
+    )
+    with pytest.raises(OptionError, match="has no metric 'conv/edp'"):
+        optimizer.ask(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"mapping_trials": 1}, "mapping_trials: must be at least 2"),
+        ({"remembered": -1}, "remembered: must be at least 0"),
+        ({"hardware": "codesign"}, "cannot be a level of itself"),
+        ({"mapping": "nonsense"}, "no optimizer is named 'nonsense'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, complaint):
+    with pytest.raises(OptionError, match=complaint):
+        codesign(**options)
+
+
+def test_the_sums_over_layers_are_those_of_the_metrics():
+    columns = PROBLEM.space.sample_columns(10, np.random.default_rng(0))
+    values = SIMULATOR.simulate(NETWORK, columns).values
+    energy = values["conv/energy_mj"] + 2 * values["gemm/energy_mj"]
+    latency = values["conv/latency_ms"] + 2 * values["gemm/latency_ms"]
+    np.testing.assert_allclose(values["energy_mj"], energy)
+    np.testing.assert_allclose(values["edp"], energy * latency)
+    np.testing.assert_allclose(values["layer_edp"], values["conv/edp"] + 2 * values["gemm/edp"])
+
+
+def test_playing_the_cycles_takes_at_least_as_long_as_counting_them():
+    columns = PROBLEM.space.sample_columns(10, np.random.default_rng(0))
+    played = ExplicitMappingSimulator(template=TEMPLATE).simulate(NETWORK, columns).values
+    counted = SIMULATOR.simulate(NETWORK, columns).values
+    assert (played["latency_ms"] >= counted["latency_ms"]).all()
+    assert (played["area_mm2"] == counted["area_mm2"]).all()
+
+
+def test_a_fidelity_that_does_not_exist_is_refused():
+    with pytest.raises(OptionError, match="fidelity"):
+        ExplicitMappingSimulator(template=TEMPLATE, fidelity="vague")

@@ -439,3 +439,10 @@ def _judge(
             for d in range(8):
                 winner[0, i, d], winner[1, i, d] = temporal[i, d], x[i, d]
                 winner[2, i, d], winner[3, i, d] = y[i, d], order[i, d]
+
+
+def count_tilings(hardware: Hardware, layer: Layer) -> int:
+    """How many tilings of `layer` there are on the one design, fitting or not, in one order each:
+    to see beforehand whether the space is small.
+    """
+    return sum(int(_chains(hardware, layer, x * y)[1].prod()) for x, y in _splits(hardware, layer))

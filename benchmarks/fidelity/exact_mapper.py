@@ -15,13 +15,14 @@ import numpy as np
 
 from accel_dse.files import load_space
 from accel_dse.simulators import loop_nest, mapper, timeline
-from accel_dse.simulators.exact_mapper import best_mapping
+from accel_dse.simulators.exact_mapper import best_mapping, count_tilings
 from accel_dse.template import bind, read_template
 from accel_dse.workload import Layer
 
 ARGUMENTS = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 ARGUMENTS.add_argument("--pairs", type=int, default=60, help="pairs to compare, in each goal")
 ARGUMENTS.add_argument("--most", type=int, default=3_000_000, help="mappings tried for a pair")
+ARGUMENTS.add_argument("--tilings", type=int, default=300_000, help="of the largest space tried")
 ARGUMENTS.add_argument("--effort", default="normal", choices=tuple(mapper.EFFORTS))
 ARGUMENTS.add_argument("--seed", type=int, default=0)
 ARGUMENTS.add_argument("--json", action="store_true")
@@ -29,14 +30,14 @@ ARGUMENTS.add_argument("--json", action="store_true")
 TEMPLATES = ("edge", "gemmini", "simba_like", "tpu_like", "nvdla_like", "eyeriss_168")
 
 LAYERS = (
-    Layer(name="gemm", P=24, K=16, C=16),
-    Layer(name="ragged gemm", P=10, K=14, C=9),
-    Layer(name="pointwise", P=8, Q=8, K=8, C=8),
-    Layer(name="conv", P=4, Q=4, K=4, C=4, R=3, S=3),
-    Layer(name="strided", P=4, Q=4, K=4, R=3, S=3, stride=(2, 2)),
-    Layer(name="depthwise", G=8, P=6, Q=6, R=3, S=3),
-    Layer(name="grouped", G=2, K=4, C=4, P=6, Q=4),
-    Layer(name="vector", K=96, C=64),
+    Layer(name="gemm", P=8, K=8, C=8),
+    Layer(name="ragged gemm", P=7, K=10, C=5),
+    Layer(name="pointwise", P=4, Q=4, K=6, C=4),
+    Layer(name="conv", P=6, K=4, C=3, R=3),
+    Layer(name="strided", P=6, K=8, R=3, stride=(2, 1)),
+    Layer(name="depthwise", G=8, P=6, R=3),
+    Layer(name="grouped", G=2, K=4, C=3, P=6),
+    Layer(name="vector", K=48, C=32),
 )
 
 
@@ -90,6 +91,9 @@ def compare(
                     read_template(file.accelerator, file.space),
                     {name: column[i : i + 1] for name, column in columns.items()},
                 )
+                if count_tilings(one, layer) > options.tilings:
+                    skipped += 1
+                    continue
                 score = played(one, layer, mapped, i, goal)
                 exact = best_mapping(one, layer, goal=goal, start=score, most=options.most)
                 if not exact.complete:

@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from accel_dse.optimizers.evolution import Evolution
+from accel_dse.parameters import Integer
 from accel_dse.progress import Silent
+from accel_dse.space import DesignSpace
 from accel_dse.study import Study
 from accel_dse.testing import ToySimulator, toy_problem
 from accel_dse.trial_log import TrialLog
@@ -46,7 +48,10 @@ class Noting(ToySimulator):
 
 def study(log, notes, ms):
     """The study, ready to run."""
-    problem = toy_problem()
+    toy = toy_problem()
+    sizes = (Integer("pes_x", 1, 64), Integer("pes_y", 1, 64), Integer("buffer_kib", 1, 256))
+    space = DesignSpace("drill", (*sizes, toy.space.parameters[-1]))
+    problem = replace(toy, space=space)
     return Study(
         problem=problem,
         optimizer=Evolution(problem=problem, seed=7),

@@ -40,6 +40,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "relaxed_gp": "accel_dse.optimizers.relaxed_gp:RelaxedGP",
         "tree_bo": "accel_dse.optimizers.tree_bo:TreeBO",
         "codesign": "accel_dse.optimizers.codesign:Codesign",
+        "offline": "accel_dse.optimizers.offline:Offline",
     },
     "surrogates": {
         "conservative": "accel_dse.surrogates.conservative:Conservative",

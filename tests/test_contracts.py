@@ -1,6 +1,8 @@
 """Every plug-in in the table keeps the four laws."""
 
+import shutil
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -9,12 +11,14 @@ import pytest
 
 from accel_dse import plugins
 from accel_dse.cli.building import build_simulator
+from accel_dse.dataset import Dataset, texts
 from accel_dse.files import load_space
 from accel_dse.mapping_space import mapping_space
 from accel_dse.metrics import Metrics
 from accel_dse.optimizers.random_search import RandomSearch
 from accel_dse.simulators.base import Simulator
 from accel_dse.simulators.explicit import ExplicitMappingSimulator
+from accel_dse.surrogates import model_folder
 from accel_dse.template import read_template
 from accel_dse.testing import (
     ToySimulator,
@@ -62,10 +66,34 @@ def explicit_mappings():
     return ExplicitMappingSimulator(template=template, fidelity="analytical"), designs
 
 
+def small_model():
+    """A model of the toy accelerator, in a folder of its own."""
+    problem = toy_problem()
+    workload = problem.workloads[0][0]
+    columns = problem.space.sample_columns(300, np.random.default_rng(0))
+    metrics = ToySimulator().simulate(workload, columns)
+    log = Dataset(
+        problem.space,
+        columns,
+        metrics.values,
+        texts(metrics.infeasible),
+        texts([workload.name] * 300),
+    )
+    recipe = plugins.load("surrogates", "conservative")(
+        steps=60, members=2, alpha=0.1, beta=0.1, width=8, attention_heads=2, blocks=1, hidden=16
+    )
+    folder = Path(tempfile.mkdtemp()) / "model"
+    model_folder.write(recipe.fit(log, problem.goal), folder)
+    simulator = plugins.load("simulators", "surrogate")(path=str(folder))
+    shutil.rmtree(folder.parent)
+    return simulator, problem.space.sample_columns(40, np.random.default_rng(1))
+
+
 SIMULATORS = {
     "accelerator": lambda: made("edge", "accelerator"),
     "explicit": explicit_mappings,
     "systolic": systolic_arrays,
+    "surrogate": small_model,
     "process": lambda: made(
         STUBS / "python" / "space.yaml",
         "process",

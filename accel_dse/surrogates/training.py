@@ -16,10 +16,11 @@ from accel_dse.surrogates.field_network import FieldNetwork, NetworkShape
 from accel_dse.surrogates.field_predictor import Singles
 from accel_dse.surrogates.losses import conservative_loss, ranking_loss
 
-CHECKS = 20
-"""Times that a run looks at what was held out."""
+CHECKS = 10
+"""Times that a run looks at what was held out, all in its second half: a rank correlation of few
+designs is noisy, and a network that has hardly begun may win by luck."""
 
-PATIENCE = 8
+PATIENCE = 5
 """Looks without improvement after which it stops."""
 
 WARM_UP = 0.05
@@ -145,10 +146,11 @@ def train(
 def _trained(run: "_Run", recipe: Recipe, judge: Judge | None) -> Trained:
     best = Trained(run.network, recipe.steps, float("nan"))
     idle = 0
-    every = max(1, recipe.steps // CHECKS)
+    every = max(1, recipe.steps // (2 * CHECKS))
     for step in range(1, recipe.steps + 1):
         run.step(step)
-        if judge is not None and (step % every == 0 or step == recipe.steps):
+        late = 2 * step >= recipe.steps
+        if judge is not None and late and (step % every == 0 or step == recipe.steps):
             score = judge(_ready(run.network))
             if np.isnan(best.score) or score > best.score:
                 best, idle = Trained(_ready(run.network), step, score), 0

@@ -18,6 +18,7 @@ from accel_dse.cli.offline import (
 )
 from accel_dse.cli.results import report_command
 from accel_dse.cli.search import optimize_command
+from accel_dse.cli.watch import watch_command
 from accel_dse.cli.work import worker_command
 from accel_dse.errors import DseError
 
@@ -37,6 +38,7 @@ app.command("compare")(compare_command)
 app.command("worker")(worker_command)
 app.add_typer(log_app, name="log")
 app.command("report")(report_command)
+app.command("watch")(watch_command)
 app.command("collect")(collect_command)
 app.command("convert")(convert_command)
 app.command("fit")(fit_command)

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from accel_dse.problem import Goal
 from accel_dse.report.runs import Run, labels
-from accel_dse.report.summary import Summary, summarize
-from accel_dse.report.trial_columns import STATES, column, states
+from accel_dse.report.summary import Summary, column, summarize
+from accel_dse.report.trial_columns import STATES, states
 from accel_dse.trial import Trial
 
 Floats = NDArray[np.float64]
+States = NDArray[np.uint8]
+"""What became of each trial of a run: places in `STATES`."""
 
 MOST_FRONT = 200
 """Designs of a Pareto front that are listed."""
@@ -29,6 +31,7 @@ def digest(runs: Sequence[Run]) -> dict[str, Any]:
     goal = runs[0].goal
     trials = [trial for run in runs for trial in run.trials]
     of_run = {id(trial): i for i, run in enumerate(runs) for trial in run.trials}
+    state = [states(run.trials, goal) for run in runs]
     summary = summarize(trials, goal)
 
     def told(trial: Trial | None) -> dict[str, Any] | None:
@@ -36,7 +39,7 @@ def digest(runs: Sequence[Run]) -> dict[str, Any]:
 
     return {
         "trials": summary.trials,
-        "states": np.bincount(states(trials, goal), minlength=len(STATES)).tolist(),
+        "states": np.bincount(np.concatenate(state), minlength=len(STATES)).tolist(),
         "best": [told(trial) for trial in summary.best],
         "nearest": [told(trial) for trial in summary.nearest],
         "front_size": len(summary.front),
@@ -44,8 +47,8 @@ def digest(runs: Sequence[Run]) -> dict[str, Any]:
         "limits": _limits(summary, told),
         "reasons": list(summary.reasons.items()),
         "failures": list(summary.failures.items()),
-        "convergence": convergence(runs, goal),
-        "over_time": over_time(runs, goal),
+        "convergence": convergence(runs, state),
+        "over_time": over_time(state),
     }
 
 
@@ -65,18 +68,19 @@ def _limits(summary: Summary, told: Any) -> list[dict[str, Any]]:
     ]
 
 
-def convergence(runs: Sequence[Run], goal: Goal) -> dict[str, Any]:
+def convergence(runs: Sequence[Run], state: Sequence[States]) -> dict[str, Any]:
     """The best value of each run after each trial, and over the seeds of a label.
 
     A band spans the quartiles of the seeds at trial counts that all of them reached; where a seed
     has no accepted design yet it counts as worse than all others.
     """
+    goal = runs[0].goal
     objective = goal.objectives[0]
     named = labels(runs)
     least = []
-    for run in runs:
+    for run, became in zip(runs, state):
         cost = objective.cost(column(run.trials, objective.metric))
-        cost = np.where(states(run.trials, goal) == 0, cost, np.inf)
+        cost = np.where(became == 0, cost, np.inf)
         least.append(np.minimum.accumulate(cost) if len(cost) else cost)
     lines = []
     for label, run, best in zip(named, runs, least):
@@ -109,15 +113,14 @@ def _band(best: Floats, goal: Goal) -> dict[str, Any]:
     return {"seeds": len(best), "at": (at + 1).tolist(), **dict(zip(("low", "mid", "high"), shown))}
 
 
-def over_time(runs: Sequence[Run], goal: Goal) -> dict[str, Any]:
+def over_time(state: Sequence[States]) -> dict[str, Any]:
     """Shares of the outcomes in windows of trials, over all runs."""
-    longest = max((len(run.trials) for run in runs), default=0)
+    longest = max(map(len, state))
     edges = np.unique(np.linspace(0, longest, min(WINDOWS, longest) + 1).astype(int))
     counts = np.zeros((len(STATES), max(len(edges) - 1, 0)))
-    for run in runs:
-        state = states(run.trials, goal)
-        window = np.searchsorted(edges, np.arange(len(state)), side="right") - 1
-        np.add.at(counts, (state, window), 1)
+    for became in state:
+        window = np.searchsorted(edges, np.arange(len(became)), side="right") - 1
+        np.add.at(counts, (became, window), 1)
     shares = counts / np.maximum(counts.sum(axis=0), 1)
     return {"edges": edges.tolist(), "shares": np.round(shares, 4).tolist()}
 

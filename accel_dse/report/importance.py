@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.problem import Goal
-from accel_dse.report.trial_columns import column
+from accel_dse.report.summary import column
 from accel_dse.trial import Outcome, Trial
 
 Floats = NDArray[np.float64]

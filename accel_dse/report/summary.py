@@ -113,17 +113,19 @@ def summarize(trials: Sequence[Trial], goal: Goal) -> Summary:
     """What `trials` say about `goal`; it need not be the one they were simulated for."""
     places = [place for place, trial in enumerate(trials) if trial.feasible]
     feasible = [trials[place] for place in places]
-    violations = np.array([goal.violations(t.metrics) for t in feasible], dtype=np.float64)
-    beyond = violations.reshape(len(feasible), len(goal.limits)) > 0
-    costs = np.array([goal.costs(trial.metrics)[0] for trial in feasible])
+    beyond = np.zeros((len(feasible), len(goal.limits)), dtype=bool)
+    for k, limit in enumerate(goal.limits):
+        beyond[:, k] = limit.violation(column(feasible, limit.metric)) > 0
+    costs = goal.objectives[0].cost(column(feasible, goal.objectives[0].metric))
     inside = np.flatnonzero(~beyond.any(axis=1))
     order = inside[np.lexsort((inside, costs[inside]))]
     best = _distinct([feasible[i] for i in order])
     nearest = [] if best else sorted(feasible, key=lambda t: (goal.excess(t.metrics), t.index))
+    counts = Counter(trial.outcome for trial in trials)
     return Summary(
         goal=goal,
         trials=len(trials),
-        outcomes={outcome: sum(t.outcome is outcome for t in trials) for outcome in Outcome},
+        outcomes={outcome: counts[outcome] for outcome in Outcome},
         accepted=len(inside),
         best=best,
         nearest=_distinct(nearest),
@@ -158,6 +160,12 @@ def _use(
         alone=len(alone),
         without=rival,
     )
+
+
+def column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:
+    """One metric of all trials, NaN where there is none, shape `(n,)`."""
+    nan = float("nan")
+    return np.array([trial.metrics.get(metric, nan) for trial in trials], np.float64)
 
 
 def kind_of(reason: str) -> str:

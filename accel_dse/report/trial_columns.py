@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.problem import Goal
-from accel_dse.report.summary import kind_of
+from accel_dse.report.summary import column, kind_of
 from accel_dse.report.tables import plain
 from accel_dse.trial import Outcome, Trial
 
@@ -53,12 +53,6 @@ def states(trials: Sequence[Trial], goal: Goal) -> NDArray[np.uint8]:
     for limit in goal.limits:
         found[limit.violation(column(trials, limit.metric)) > 0] = 1
     return found
-
-
-def column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:
-    """One metric of all trials, NaN where there is none, `(n,)`."""
-    nan = float("nan")
-    return np.array([trial.metrics.get(metric, nan) for trial in trials], np.float64)
 
 
 def metric_names(trials: Sequence[Trial]) -> list[str]:

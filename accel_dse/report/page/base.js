@@ -85,28 +85,35 @@ const watcher = new IntersectionObserver((entries) => {
   }
   soon();
 }, { rootMargin: "300px" });
-let asked = false;
+let asked = false, arriving = false;
 
 function chart(id, draw) {
-  charts.set(id, { draw, dirty: true, seen: false });
+  charts.set(id, { draw, dirty: true, seen: false, rests: 0 });
   watcher.observe($(id));
+  $(id).addEventListener("pointerleave", soon);
 }
 
 function changed(...ids) {
-  for (const id of ids.length ? ids : charts.keys()) charts.get(id).dirty = true;
+  for (const id of ids) Object.assign(charts.get(id), { dirty: true, news: arriving });
   soon();
 }
 
+/* One chart a frame, and each at most a third of the time: the page stays responsive. News do not
+   redraw a chart under the pointer: a tooltip, or a range being dragged, would be lost. */
 function soon() {
   if (asked) return;
   asked = true;
-  requestAnimationFrame(() => {
+  requestAnimationFrame((now) => {
     asked = false;
     for (const [id, one] of charts) {
       if (!one.dirty || !one.seen || $(id).offsetParent === null) continue;
-      one.dirty = false;
+      if (one.news && $(id).matches(":hover")) continue;
+      if (now < one.rests) { setTimeout(soon, one.rests - now); continue; }
+      one.dirty = one.news = false;
+      const began = performance.now();
       one.draw($(id));
-      return soon(); /* one chart a frame: the page stays responsive */
+      if (parts.about.live) one.rests = performance.now() + 2 * (performance.now() - began);
+      return soon();
     }
   });
 }

@@ -151,7 +151,7 @@ function drawTimeline(element) {
   const traces = shownKinds.map((kind) => {
     const mine = found.events.filter((e) => e[2] === kind && e[4] > 0);
     const [name, color, shape] = KIND[kind] ?? [kind, "#888", ""];
-    return { type: "bar", orientation: "h", name, base: mine.map((e) => e[3]), x: mine.map((e) => e[4]), y: mine.map((e) => found.lanes[e[0]]), width: 0.72, marker: { color, pattern: hatched(shape), line: { color: "#fff", width: 0.4 } },
+    return { type: "bar", orientation: "h", name, base: mine.map((e) => e[3]), x: mine.map((e) => e[4]), y: mine.map((e) => found.lanes[e[0]]), width: 0.72, marker: { color, pattern: hatched(shape), line: { width: 0 } },
       hoverinfo: "text", hovertext: mine.map((e) => `${safe(e[1])}<br>${name}: cycles ${number(e[3])} to ${number(e[3] + e[4])} (${number(e[4])})`), textposition: "none" };
   });
   element.style.height = `${140 + 34 * lanes.length}px`;

@@ -28,8 +28,10 @@ const ON_ARRIVAL = {
 };
 
 function arrive(fresh) {
+  arriving = Boolean(parts.about && parts.about.live);
   for (const name of Object.keys(ON_ARRIVAL)) if (name in fresh && name !== "trials") parts[name] = fresh[name];
   for (const [name, show] of Object.entries(ON_ARRIVAL)) if (name in fresh) show(fresh[name]);
+  arriving = false;
 }
 
 function walkFront(event) {
@@ -96,7 +98,6 @@ async function follow() {
       const answer = await fetch(`news?${query}`, { cache: "no-store" });
       if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
       const news = await answer.json();
-      if (news.restart) { location.reload(); return; }
       versions = { ...versions, ...news.versions };
       if (news.parts.trials) last = performance.now();
       arrive(news.parts);

@@ -159,6 +159,7 @@ function drawTradeOff(element) {
 
 /* ---- convergence, outcomes over time ---- */
 function drawConvergence(element) {
+  if (!parts.digest) return;
   const { convergence } = parts.digest;
   const lines = convergence.lines.filter((l) => l.at.length);
   if (!lines.length) { fill("convergence-note"); fill("convergence-table"); return nothing(element, "No design keeps every limit yet."); }
@@ -203,6 +204,7 @@ function acceptedDots(metric) {
 }
 
 function drawOutcomes(element) {
+  if (!parts.digest) return;
   const { edges, shares } = parts.digest.over_time;
   if (edges.length < 2) { fill("outcomes-note"); return nothing(element, "No trials yet."); }
   const color = [COLOR.accepted, COLOR.beyond, COLOR.broken, COLOR.failed, "#f2c0a2"], pattern = ["", "/", "", "x", "-"];

@@ -39,7 +39,7 @@ class ModelBased(Optimizer):
     The models are ensembles of the kinds that cross-validation favors (see `regressors`). The
     acquisition is the expected improvement, or an optimistic guess of it, times the chance that
     the design works and keeps every limit; it is optimized by evolution. Before anything is
-    accepted, only that chance counts. Several objectives are weighed anew in every batch.
+    accepted, only that chance counts. Several objectives are weighed anew with each training.
 
     Attributes:
         warmup: random trials before models are trained.
@@ -107,13 +107,15 @@ class ModelBased(Optimizer):
         the trials, whenever and however often one asks.
         """
         size = _reached(self.warmup, REFIT, len(self.trials))
+        if self._fitted is not None and self._fitted[0] == size:
+            return self._fitted[1]
         samples = Samples.of(self.problem, self.trials[:size])
         if len(self.trials) < self.warmup or samples.works.sum() < FEWEST:
             return None
-        if self._fitted is None or self._fitted[0] != size:
-            kinds = self._suitable(_reached(self.warmup, RECHOOSE, size), samples)
-            self._fitted = (size, self._fit(samples, kinds))
-        return self._fitted[1]
+        kinds = self._suitable(_reached(self.warmup, RECHOOSE, size), samples)
+        models = self._fit(samples, kinds)
+        self._fitted = (size, models)
+        return models
 
     def _suitable(self, size: int, now: Samples) -> list[tuple[str, ...]]:
         """The kinds of models of the cost and of each limit that suit the first `size` trials.

@@ -45,6 +45,9 @@ UNCHECKED = partial(config_context, assume_finite=True, skip_parameter_validatio
 NEEDED = {"boosting": 60, "network": 60}
 """Samples below which a kind is not tried: it takes longest, and does not win."""
 
+WIDEST_QUADRATIC = 40
+"""Inputs beyond which a polynomial has too many terms."""
+
 FOLDS = 4
 """Models in a committee: each is trained without another quarter of the data."""
 
@@ -150,12 +153,18 @@ def suitable_kinds(inputs: Floats, targets: Floats, seed: int) -> tuple[str, ...
     """
     standard = (targets - targets.mean()) / (targets.std() or 1.0)
     errors = {}
-    for kind in (kind for kind in KINDS if len(targets) >= NEEDED.get(kind, 0)):
+    for kind in _worth_trying(*inputs.shape):
         unseen = Committee.fitted(kind, inputs, standard, seed).unseen
         errors[kind] = float(np.mean((unseen - standard) ** 2))
     least = min(errors.values())
     good = [kind for kind in errors if errors[kind] <= AS_GOOD * least]
     return tuple(sorted(good, key=errors.__getitem__)[:MOST_KINDS])
+
+
+def _worth_trying(n: int, d: int) -> list[str]:
+    """The kinds that may suit `n` samples of `d` inputs."""
+    kinds = [kind for kind in KINDS if n >= NEEDED.get(kind, 0)]
+    return [kind for kind in kinds if kind != "quadratic" or d <= WIDEST_QUADRATIC]
 
 
 def chance_to_work(

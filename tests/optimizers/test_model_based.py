@@ -33,6 +33,11 @@ def test_the_kind_that_has_the_form_of_the_data_is_chosen_first():
     assert suitable_kinds(inputs, steps, 0)[0] in ("forest", "boosting")
 
 
+def test_no_polynomial_is_tried_on_very_many_inputs_and_no_network_on_few_samples():
+    rng = np.random.default_rng(0)
+    assert suitable_kinds(rng.random((30, 60)), rng.random(30), 0) == ("forest",)
+
+
 def test_a_committee_predicts_each_sample_by_the_model_that_did_not_see_it():
     rng = np.random.default_rng(0)
     inputs, noise = rng.random((60, 3)), rng.normal(size=60)

@@ -234,7 +234,7 @@ class LayerMapping:
                 exact = hardwired and len(dims) == len(split)
                 factors = product_of(self._split(level, axis, dims))
                 relation = "==" if exact else "<="
-                yield f"{factors} {relation} {copies.text}", f"instances of {name} along {axis}"
+                yield f"{factors} {relation} ({copies.text})", f"instances of {name} along {axis}"
 
     def _bits(self, tensors: Iterable[str], level: int, dims: Iterable[str]) -> str:
         """Bits of the tiles of `tensors`."""

@@ -1,11 +1,14 @@
 """From names to objects: what a command line or a study file asks for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from accel_dse import plugins
-from accel_dse.errors import FileError
+from accel_dse.errors import FileError, OptionError
 from accel_dse.files import SpaceFile
+from accel_dse.files.study_file import Choice
+from accel_dse.mapping_space import mapping_space
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.transfer import Transfer
 from accel_dse.problem import Aggregate, Goal, Problem
@@ -38,6 +41,27 @@ def build_problem(
         limits=goal.limits,
         aggregate=aggregate,
     )
+
+
+def with_mappings(problem: Problem, file: SpaceFile, simulator: Choice) -> Problem:
+    """`problem`, its designs with a mapping of every layer if that is what `simulator` takes.
+
+    Raises:
+        OptionError: there are several workloads to be mapped.
+    """
+    cls = plugins.load("simulators", simulator.name.partition(":")[0])
+    if not cls.takes_mappings or file.accelerator is None:
+        return problem
+    if len(problem.workloads) > 1:
+        raise OptionError(
+            f"{simulator.name}: got {len(problem.workloads)} workloads to map", hint="name one"
+        )
+    values = plugins.read_options(simulator.name, cls, simulator.options)
+    with file.document.blaming():
+        template = read_template(file.accelerator, file.space)
+    network = problem.workloads[0][0]
+    space = mapping_space(file.space, template, network, ragged=values.get("ragged", False))
+    return replace(problem, space=space)
 
 
 def build_simulator(name: str, options: Mapping[str, Any], file: SpaceFile) -> Simulator:

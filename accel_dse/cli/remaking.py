@@ -6,7 +6,7 @@ from contextlib import chdir, contextmanager
 
 from accel_dse import plugins
 from accel_dse.chosen_options import chosen_options
-from accel_dse.cli.building import build_problem, build_simulator
+from accel_dse.cli.building import build_problem, build_simulator, with_mappings
 from accel_dse.cli.running import read_recipe
 from accel_dse.errors import DseError, OptionError
 from accel_dse.files import SpaceFile, load_space
@@ -84,7 +84,7 @@ def _by_recipe(log: TrialLog, study: StudyDescription) -> Made:
     search = read_recipe(log.recipe(), log.place)
     file = load_space(search.space)
     problem = build_problem(file, search.workloads, search.goal, search.aggregate, search.shapes)
-    return file, problem, search.simulator
+    return file, with_mappings(problem, file, search.simulator), search.simulator
 
 
 def _by_names(log: TrialLog, study: StudyDescription) -> Made:

@@ -3,7 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from accel_dse.cli.building import build_optimizer, build_problem, build_simulator
+from accel_dse.cli.building import (
+    build_optimizer,
+    build_problem,
+    build_simulator,
+    with_mappings,
+)
 from accel_dse.datasets.sources import read_sources
 from accel_dse.errors import OptionError
 from accel_dse.files import load_space, load_study, read_yaml
@@ -53,6 +58,7 @@ class Search:
         """
         file = load_space(self.space)
         problem = build_problem(file, self.workloads, self.goal, self.aggregate, self.shapes)
+        problem = with_mappings(problem, file, self.simulator)
         reading = read_sources(problem, self.warm_start)
         for line in reading.remarks:
             say(f"warm start: {line}")

@@ -201,7 +201,7 @@ class Codesign(Optimizer):
 
     def _layer_space(self, hardware: Design, layer: str) -> DesignSpace:
         """The mappings of `layer` on one hardware design, whose parameters have one value."""
-        parameters = [_fixed(name, hardware[name]) for name in self._outer.space.names]
+        parameters = [fixed_parameter(name, hardware[name]) for name in self._outer.space.names]
         own = [p for p in self.problem.space.parameters if _layer_of(p.name) == layer]
         return self._part(layer, [*parameters, *own])
 
@@ -297,7 +297,7 @@ def _some(design: Design, names: Iterable[str]) -> Design:
     return {name: design[name] for name in names}
 
 
-def _fixed(name: str, value: Any) -> Parameter:
+def fixed_parameter(name: str, value: Any) -> Parameter:
     """A parameter that has just one value."""
     if isinstance(value, tuple):
         raise OptionError(f"codesign: {name}: a structured parameter must belong to a layer")

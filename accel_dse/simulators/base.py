@@ -40,10 +40,12 @@ class Simulator(ABC):
     Attributes:
         version: goes into the log; raise it when the same design may get other metrics.
         takes_template: whether it is constructed with the space file's `template`.
+        takes_mappings: whether a design must bring a mapping of every layer, see `mapping_space`.
     """
 
     version: ClassVar[str] = "1"
     takes_template: ClassVar[bool] = False
+    takes_mappings: ClassVar[bool] = False
 
     @abstractmethod
     def simulate(self, workload: Workload, designs: Columns) -> Metrics:

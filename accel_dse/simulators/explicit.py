@@ -47,6 +47,7 @@ class ExplicitMappingSimulator(Simulator):
 
     version: ClassVar[str] = "1"
     takes_template: ClassVar[bool] = True
+    takes_mappings: ClassVar[bool] = True
 
     template: Template
     fidelity: Literal["cycle", "analytical"] = "cycle"

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from accel_dse.cli import main
 from accel_dse.errors import OptionError
 from accel_dse.files import load_space
 from accel_dse.mapping_space import mapping_space
@@ -11,6 +12,7 @@ from accel_dse.simulators.explicit import ExplicitMappingSimulator
 from accel_dse.template import read_template
 from accel_dse.testing import toy_problem
 from accel_dse.trial import Outcome, Trial
+from accel_dse.trial_log import TrialLog
 from accel_dse.workload import Layer, Workload
 
 CONV = Layer(name="conv", K=4, C=3, P=4, R=3)
@@ -203,3 +205,17 @@ def test_playing_the_cycles_takes_at_least_as_long_as_counting_them():
 def test_a_fidelity_that_does_not_exist_is_refused():
     with pytest.raises(OptionError, match="fidelity"):
         ExplicitMappingSimulator(template=TEMPLATE, fidelity="vague")
+
+
+def test_one_command_searches_hardware_and_mappings(tmp_path, capsys):
+    network = tmp_path / "net.csv"
+    network.write_text("Layer, M, N, K,\nfc, 6, 4, 4,\n")
+    log = tmp_path / "log.sqlite"
+    command = f"optimize eyeriss_168 --workload {network} --minimize layer_edp"
+    command += " --optimizer codesign --option hardware=random --option mapping=random"
+    command += f" --option mapping_trials=3 --simulator explicit --trials 6 --log {log}"
+    assert main(command.split()) == 0, capsys.readouterr().err
+    trials = TrialLog(str(log)).read()
+    assert len({hardware_of(trial) for trial in trials}) == 2
+    assert all("fc__p" in trial.design for trial in trials)
+    assert main(command.replace("--trials 6", "--trials 9").split()) == 0

@@ -45,6 +45,14 @@ class Inputs:
                     self._ranges[name] = (low, high - low)
         self.width = max(int(self._encoded.sum()) + len(self._ranges), 1)
 
+    @property
+    def reads(self) -> list[frozenset[str]]:
+        """The parameters that each input depends on, `width` sets."""
+        parameters = [frozenset([p.name]) for p in self.space.parameters for _ in range(p.width)]
+        encoded = [name for name, used in zip(parameters, self._encoded) if used]
+        features = [frozenset(self.space.features[name].names) for name in self._ranges]
+        return [*encoded, *features] or [frozenset()]
+
     def of(self, columns: Columns) -> Floats:
         """The inputs of `n` designs by column, `(n, width)`."""
         parts = [self.of_codes(self.space.encode_columns(columns))]

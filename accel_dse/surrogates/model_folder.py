@@ -97,8 +97,14 @@ def read(folder: Path) -> Fitted:
         if shape.fields != space.fields:
             raise FileError(f"network: fields: {shape.fields} are not those of the space")
         members = TorchMembers(_networks(shape, model["members"], tensors))
+        predictor = predictor_of(model["predictor"], space, members)
+        if shape.outputs != len(predictor.targets) + 1:
+            raise FileError(f"network: outputs: {shape.outputs} do not fit the targets")
+        for name, context in predictor.contexts.items():
+            if len(context) != shape.context:
+                raise FileError(f"predictor: contexts: {name}: expected {shape.context} numbers")
         return Fitted(
-            predictor=predictor_of(model["predictor"], space, members),
+            predictor=predictor,
             log=parquet.read(folder / "log.parquet"),
             surrogate=str(model["surrogate"]),
             options=dict(model["options"]),
@@ -123,7 +129,7 @@ def blaming(path: Path) -> Iterator[None]:
         message = text if text.startswith(str(path.parent)) else f"{path}: {text}"
         raise FileError(message, hint=error.hint) from error
     except (TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise FileError(f"{path}: {parquet.first_line(error)}") from error
+        raise FileError(f"{path}: {' '.join(str(error).split())[:200]}") from error
 
 
 def _content(path: Path) -> bytes:

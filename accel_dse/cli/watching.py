@@ -1,7 +1,6 @@
 """What `accel-dse watch` does."""
 
 import ipaddress
-import threading
 import webbrowser
 
 from accel_dse.cli.remaking import lab
@@ -31,8 +30,7 @@ def watch(
             server = PageServer(follower, host, port)
         except OSError as error:
             raise OptionError(f"cannot listen at {host}:{port}: {error.strerror}") from error
-        worker = threading.Thread(target=follower.work, daemon=True)
-        worker.start()
+        follower.start()
         print(f"{log.place}, live: {server.url}\nCtrl-C ends it", flush=True)
         if open_browser:
             webbrowser.open(server.url)
@@ -43,7 +41,6 @@ def watch(
         finally:
             server.server_close()
             follower.stop()
-            worker.join(timeout=10)
 
 
 def loopback(host: str) -> bool:

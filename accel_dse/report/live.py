@@ -2,7 +2,7 @@
 
 The page holds no data at first. It asks again and again for what it lacks: trials from some index
 on, and parts whose version has changed. Trials are answered from the log at once; the parts that
-take longer to compute (tables, importance, what is inside a design) follow from a thread.
+take longer to compute (tables, importance, what is inside a design) follow from threads.
 """
 
 import json
@@ -10,7 +10,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,7 +33,7 @@ MOST_AT_ONCE = 25_000
 """Trials in one answer; the page asks for the rest at once."""
 
 REST_S, RESTS = 0.2, 1.0
-"""Pause of the thread: at least so long, and so many times what its work took."""
+"""Pause of a thread: at least so long, and so many times what its work took."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -63,7 +63,9 @@ class Follower:
         self._stopped = threading.Event()
         self._digested = -1
         self._weighed = 0
+        self._named: list[tuple[str, Trial]] = []
         self._looked_into: list[Trial] = []
+        self._threads: list[threading.Thread] = []
         self._put("about", about([self._run()], live=True))
 
     def page(self) -> str:
@@ -102,39 +104,52 @@ class Follower:
                 raise LogError(f"{self.log.place}: is a new log now; start watch again")
             self._trials += self.log.read(len(self._trials))
 
-    def work(self) -> None:
-        """Computes what takes longer, again and again, until stopped."""
+    def start(self) -> None:
+        """Computes what takes longer in threads, again and again, until stopped."""
+        for task in (self.digest, self.ponder):
+            thread = threading.Thread(target=self._repeat, args=(task,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends the threads, once what they are at is done."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _repeat(self, task: Callable[[], None]) -> None:
         while not self._stopped.is_set():
             began = time.monotonic()
             with suppress(LogError):  # whoever asks for news is told
                 self.read()
-            self.digest()
+            task()
             self._stopped.wait(max(REST_S, RESTS * (time.monotonic() - began)))
 
     def digest(self) -> None:
-        """Computes what the trials read so far changed, cheap parts first."""
+        """Computes the tables again if there are new trials."""
         run = self._run()
-        count = len(run.trials)
-        if count == self._digested:
-            return
-        found = digest([run])
-        self._put("about", about([run], live=True))
-        self._put("digest", found)
-        self._digested = count
+        if len(run.trials) != self._digested:
+            found = digest([run])
+            self._named = named_best(found, [run])
+            self._put("about", about([run], live=True))
+            self._put("digest", found)
+            self._digested = len(run.trials)
+
+    def ponder(self) -> None:
+        """Computes what takes seconds: what is inside a new best design, and what matters.
+
+        The latter only when there are half as many trials again as the last time.
+        """
+        run, named = self._run(), self._named
         if "references" not in self._parts:
             self._put("references", self.lab.measured_references())
-        named = named_best(found, [run])
         if [trial for _, trial in named[:1]] != self._looked_into or "inside" not in self._parts:
             self._looked_into = [trial for _, trial in named[:1]]
             self._put("inside", self.lab.looked_into(named))
-        if count >= 2 * self._weighed:  # they take seconds
-            self._weighed = count
+        if len(run.trials) >= 1.5 * self._weighed:
+            self._weighed = len(run.trials)
             self._put("hypervolume", hypervolumes([run]))
             self._put("importance", importance(run.trials, run.goal))
-
-    def stop(self) -> None:
-        """Ends `work`, once what it is at is done."""
-        self._stopped.set()
 
     def _run(self) -> Run:
         return Run(self.log.place, self.study, self._trials[:])

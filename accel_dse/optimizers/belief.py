@@ -23,6 +23,10 @@ GROWTH = 1.1
 """Beyond, whenever their number has grown by this factor."""
 
 
+MOST_EXAMPLES = 1000
+"""Examples of one regression; its time grows with their square and cube."""
+
+
 def fitted_count(n: int) -> int:
     """How many of `n` examples hyper-parameters are fitted to: a function of `n` alone."""
     count = ALWAYS
@@ -155,19 +159,36 @@ class Learner:
             count = fitted_count(len(labels))
             signs = np.where(labels[:count], 1.0, -1.0)
             kernel = self._kernel("works", x[:count], signs, False, LABELS)
-            works = learn_to_tell(x, labels, kernel)
+            rows = _spread(np.arange(len(x)), MOST_EXAMPLES)
+            works = learn_to_tell(x[rows], labels[rows], kernel)
         metrics = {}
         if len(feasible) >= 2:
             x = self._inputs_of(feasible)
             names = [o.metric for o in self.problem.objectives]
             names += [limit.metric for limit in self.problem.limits]
-            metrics = {name: self._model(name, x, feasible) for name in dict.fromkeys(names)}
+            rows = self._telling(feasible)
+            metrics = {
+                name: self._model(name, x, feasible, rows) for name in dict.fromkeys(names)
+            }
         return Belief(self.problem, metrics, works, self._accepted(metrics, feasible))
 
     def _inputs_of(self, trials: Sequence[Trial]) -> Floats:
         return self.inputs.of(self.problem.space.columns([trial.design for trial in trials]))
 
-    def _model(self, name: str, x: Floats, feasible: Sequence[Trial]) -> MetricModel:
+    def _telling(self, feasible: Sequence[Trial]) -> NDArray[np.int64]:
+        """Rows that regressions are fitted to: all, or the better ones and a spread of others."""
+        if len(feasible) <= MOST_EXAMPLES:
+            return np.arange(len(feasible))
+        excess = [self.problem.goal.excess(trial.metrics) for trial in feasible]
+        costs = [self.problem.costs(trial.metrics)[0] for trial in feasible]
+        order = np.lexsort((costs, excess))
+        half = MOST_EXAMPLES // 2
+        others = _spread(np.sort(order[half:]), MOST_EXAMPLES - half)
+        return np.sort(np.concatenate([order[:half], others]))
+
+    def _model(
+        self, name: str, x: Floats, feasible: Sequence[Trial], rows: NDArray[np.int64]
+    ) -> MetricModel:
         y = np.array([trial.metrics[name] for trial in feasible])
         bounds = [limit.bound for limit in self.problem.limits if limit.metric == name]
         logs = bool((y > 0).all()) and all(bound > 0 for bound in bounds)
@@ -181,7 +202,7 @@ class Learner:
         count = fitted_count(len(y))
         kernel = self._kernel(name, x[:count], _drawn_in(y[:count], sign), logs, self.prior)
         y = _drawn_in(y, sign)
-        return MetricModel(fit(x, y, kernel=kernel), logs, y)
+        return MetricModel(fit(x[rows], y[rows], kernel=kernel), logs, y)
 
     def _kernel(self, name: str, x: Floats, y: Floats, logs: bool, prior: Prior) -> Kernel:
         """The kernel of a number of examples that `fitted_count` allows."""
@@ -197,6 +218,11 @@ class Learner:
         return np.column_stack(
             [o.cost(metrics[o.metric].y[accepted]) for o in self.problem.objectives]
         )
+
+
+def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of `rows`, evenly spread."""
+    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)]
 
 
 def _drawn_in(y: Floats, sign: float) -> Floats:

@@ -219,3 +219,15 @@ def test_a_metric_that_should_be_large_is_made_large():
         optimizer.tell(told([design], lambda _, design=design: metrics(design), i))
     best = problem.best(optimizer.trials).design
     assert (best["pes_x"], best["pes_y"]) == (4, 32)
+
+
+def test_more_trials_than_a_regression_can_hold_are_thinned_but_for_the_best():
+    learner = ConstrainedBO(problem=PROBLEM)._learner
+    designs = PROBLEM.space.sample(1500, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    costs = rng.permutation(1500) + 1.0
+    trials = told(designs, lambda i: {"latency_cycles": costs[i], "area_mm2": 4.5 + (i % 2)})
+    rows = learner._telling(trials)
+    assert len(rows) == len(set(rows)) == 1000
+    accepted = np.flatnonzero(np.arange(1500) % 2 == 0)
+    assert set(accepted[np.argsort(costs[accepted])][:500]) <= set(rows)

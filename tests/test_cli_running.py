@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pytest
 
 from accel_dse import plugins
 from accel_dse.cli import main
-from accel_dse.cli.running import moment
+from accel_dse.cli.running import moment, read_recipe, recipe
+from accel_dse.cli.searching import Search
 from accel_dse.errors import OptionError
+from accel_dse.files.study_file import Choice
+from accel_dse.problem import Goal, Limit, Objective
 from accel_dse.simulators.cached import ResultCache
 from accel_dse.trial_log import TrialLog
 
@@ -124,6 +128,24 @@ def test_workers_do_a_study_that_was_written_down(capsys, monkeypatch, tmp_path)
     said(capsys, *(word.replace("run.db", "whole.db") for word in SEARCH), "--trials", "15",
          "--batch", "1")  # fmt: skip
     assert TrialLog("run.db").read() == TrialLog("whole.db").read()
+
+
+def test_a_recipe_makes_the_same_search_again():
+    search = Search(
+        space="toy.yaml",
+        workloads=(("mlp", 2.0), ("dqn", 1.0)),
+        goal=Goal((Objective("latency_ms"), Objective("edp", "maximize")), (Limit("a", "<=", 2),)),
+        aggregate="worst",
+        optimizer=Choice("evolution", {"population": "7"}),
+        simulator=Choice("process", {"command": "python 'a b.py'"}),
+        trials=17,
+        seed=5,
+        shapes={"batch": 1},
+        warm_start=("old.db",),
+    )
+    assert read_recipe(recipe(search), "log.db") == search
+    names = {item.name for item in fields(Search)} - {"batch"}  # a worker asks for one at a time
+    assert names <= set(json.loads(recipe(search))), "a worker must know all that was asked for"
 
 
 def test_a_worker_refuses_files_that_changed_since_the_study_was_made(capsys):

@@ -158,9 +158,9 @@ def test_a_log_that_says_no_recipe_has_no_workers(capsys):
     study = TrialLog("run.db")
     said(capsys, *SEARCH, "--trials", "5")
     study.create_or_check(study.study())
-    for recipe, complaint in (("", "does not say how"), ("{}", "its recipe cannot be read"),
+    for content, complaint in (("", "does not say how"), ("{}", "its recipe cannot be read"),
                               ("[", "its recipe cannot be read")):  # fmt: skip
-        study.keep_recipe(recipe)
+        study.keep_recipe(content)
         study.close()
         assert complaint in refused(capsys, "worker", "--log", "run.db")
         study.create_or_check(study.study())

@@ -29,6 +29,8 @@ LAYERS = [
         technology
         hardware mapping
         template.*
+        mapping_slots
+        mapping_formulas
         mapping_space
         trial
         problem

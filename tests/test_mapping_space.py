@@ -7,7 +7,7 @@ from accel_dse.errors import DesignError
 from accel_dse.files import load_space
 from accel_dse.mapping_space import LayerMapping, mapping_space
 from accel_dse.parameters import Ordinal
-from accel_dse.simulators import loop_nest
+from accel_dse.simulators import loop_nest, timeline
 from accel_dse.space import DesignSpace
 from accel_dse.template import bind, read_template
 from accel_dse.workload import Layer, Workload
@@ -125,3 +125,21 @@ def test_hardware_without_a_valid_mapping_says_which_rule_refuses():
     space = on_hardware(design, LayerMapping(TEMPLATE, STRIDED))
     with pytest.raises(DesignError, match=r"\(strided: pe holds . whole\) rejects"):
         space.sample(1, np.random.default_rng(0))
+
+
+def test_the_order_of_the_innermost_loops_changes_nothing():
+    mapping = LayerMapping(TEMPLATE, CONV)
+    space = on_hardware(dict(EYERISS.references["eyeriss"].design), mapping)
+    columns = space.sample_columns(60, np.random.default_rng(0))
+    hardware = bind(TEMPLATE, {name: columns[name] for name in EYERISS.space.names})
+    one = mapping.mappings(columns)
+    order = one.order.copy()
+    order[:, -1] = order[:, -1, ::-1]
+    other = replace(one, order=order)
+    rows, zeros = np.arange(60), np.zeros(60, dtype=np.int64)
+    costs = []
+    for mappings in (one, other):
+        found = loop_nest.evaluate(hardware, [CONV], mappings, rows, zeros, rows)
+        played = timeline.simulate(hardware, [CONV], mappings, rows, zeros, rows)
+        costs.append((found.cycles, found.energy_pj, played.cycles))
+    np.testing.assert_array_equal(*costs)

@@ -6,7 +6,7 @@ from typing import Any
 
 from accel_dse import plugins
 from accel_dse.errors import DesignError, OptionError
-from accel_dse.mapping_space import SEPARATOR
+from accel_dse.mapping_slots import SEPARATOR
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.parameters import Categorical, Ordinal, Parameter
 from accel_dse.problem import Objective, Problem

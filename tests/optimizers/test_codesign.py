@@ -126,6 +126,13 @@ def test_hardware_without_a_mapping_is_never_simulated_and_the_outer_search_lear
     assert {trial.outcome for trial in barren} == {Outcome.INFEASIBLE}
 
 
+def test_hardware_and_mappings_can_be_searched_as_one_flat_space_too():
+    optimizer = ConstrainedBO(problem=PROBLEM, initial=5)
+    trials = search(optimizer, 8)
+    assert all(trial.feasible for trial in trials)
+    assert len({hardware_of(trial) for trial in trials}) > 1
+
+
 @pytest.mark.slow
 def test_better_mappings_are_found_by_a_better_inner_search():
     problem = problem_of(Workload("net", (Layer(name="conv", K=16, C=8, P=14, Q=14, R=3, S=3),)))

@@ -112,6 +112,7 @@ class Bench:
         return self.loaded[application]
 
     def problem(self, applications: Sequence[str], area: float) -> Problem:
+        """The least mean latency of some applications within an area."""
         return Problem(
             space=self.file.space,
             workloads=tuple((NETWORKS[name](), 1.0) for name in applications),
@@ -120,6 +121,7 @@ class Bench:
         )
 
     def simulate(self, problem: Problem, designs: Sequence[Design], first: int) -> list[Trial]:
+        """Trials of designs, the first of which has index `first`."""
         columns = problem.space.columns(designs)
         metrics = problem.combine(
             [self.simulator.simulate(workload, columns) for workload, _ in problem.workloads]

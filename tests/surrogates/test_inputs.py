@@ -1,0 +1,40 @@
+import numpy as np
+
+from accel_dse.expressions import Expression
+from accel_dse.parameters import Categorical, Ordinal
+from accel_dse.space import DesignSpace
+from accel_dse.surrogates.inputs import Inputs
+
+SPACE = DesignSpace(
+    "small",
+    (
+        Ordinal("pes", (1, 2, 4, 8), scale="log"),
+        Ordinal("wired", (3,)),
+        Categorical("flow", ("a", "b")),
+    ),
+    (),
+    {"log_pes": Expression("log2(pes)"), "always": Expression("wired * 2")},
+)
+
+
+def test_parameters_are_encoded_and_features_scaled_to_the_unit_cube():
+    inputs = Inputs(SPACE)
+    columns = SPACE.columns(
+        [{"pes": 1, "wired": 3, "flow": "a"}, {"pes": 4, "wired": 3, "flow": "b"}]
+    )
+    found = inputs.of(columns)
+    np.testing.assert_allclose(found, [[0, 1, 0, 0], [2 / 3, 0, 1, 2 / 3]])
+    assert inputs.width == 4, "what never varies is no input"
+
+
+def test_features_can_be_the_only_inputs_or_none():
+    columns = SPACE.columns([{"pes": 8, "wired": 3, "flow": "a"}])
+    np.testing.assert_allclose(Inputs(SPACE, features_only=True).of(columns), [[1.0]])
+    np.testing.assert_allclose(Inputs(SPACE, features=False).of(columns), [[1, 1, 0]])
+
+
+def test_a_space_of_one_design_still_has_an_input():
+    single = DesignSpace("single", (Ordinal("wired", (3,)),))
+    inputs = Inputs(single)
+    assert inputs.width == 1
+    assert inputs.of(single.columns([{"wired": 3}])).shape == (1, 1)

@@ -17,7 +17,7 @@ from accel_dse.trial import Outcome, Trial
 from accel_dse.workload import Workload
 
 Floats = NDArray[np.float64]
-Texts = NDArray[np.object_]
+Texts = NDArray[Any]
 """Strings, shape `(n,)`; equal ones are mostly one object."""
 
 

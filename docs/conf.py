@@ -1,0 +1,25 @@
+"""How the documentation is built: `make docs`, then open `docs/_build/html/index.html`."""
+
+import accel_dse
+
+project = "accel_dse"
+author = "The accel_dse authors"
+copyright = f"2026, {author}"
+release = accel_dse.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"accel_dse {release}"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+# Pages link to files of the repository, too; tests/test_docs.py checks that those exist.
+suppress_warnings = ["myst.xref_missing", "ref.python"]
+
+nb_execution_mode = "off"  # `make docs-run` executes the notebooks
+nb_execution_timeout = 300
+
+autodoc_member_order = "bysource"
+napoleon_custom_sections = [("Source", "notes_style")]
+napoleon_use_ivar = True

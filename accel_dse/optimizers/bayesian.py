@@ -12,6 +12,7 @@ from accel_dse.errors import OptionError
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.belief import Belief, Learner
 from accel_dse.optimizers.climbing import Scored, climb
+from accel_dse.optimizers.elders import Elders
 from accel_dse.optimizers.elite import Elite
 from accel_dse.optimizers.novelty import Known
 from accel_dse.surrogates.inputs import Inputs
@@ -53,6 +54,8 @@ class BayesianOptimizer(Optimizer):
         self._known = Known(self.problem)
         self._elite = Elite(self.problem, PARENTS)
         self._learner = self._new_learner()
+        if self.sources:
+            self._learner.elders = Elders(self.sources, self._learner.inputs)
 
     def _require(self, name: str, low: float, high: float) -> None:
         """Raises OptionError unless an option is within bounds."""

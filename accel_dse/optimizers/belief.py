@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.optimizers.acquisition import log_probability_below
+from accel_dse.optimizers.elders import Advised, Elders, Trend
 from accel_dse.problem import Problem
 from accel_dse.surrogates.gaussian_process import SMOOTH, Kernel, Prior, fit, fit_kernel, tamed
 from accel_dse.surrogates.inputs import Inputs
@@ -137,12 +138,14 @@ class Learner:
         inputs: how designs become inputs.
         prior: of the kernels of metrics.
         regress: makes the regressions of metrics instead, where given.
+        elders: what related tasks taught of metrics; regressions then model what is left.
     """
 
     problem: Problem
     inputs: Inputs
     prior: Prior = SMOOTH
     regress: Regress | None = None
+    elders: Elders | None = None
     _kernels: dict[tuple[str, bool, int], Kernel] = field(init=False, default_factory=dict)
 
     def learn(self, trials: Sequence[Trial]) -> Belief:
@@ -167,9 +170,7 @@ class Learner:
             names = [o.metric for o in self.problem.objectives]
             names += [limit.metric for limit in self.problem.limits]
             rows = self._telling(feasible)
-            metrics = {
-                name: self._model(name, x, feasible, rows) for name in dict.fromkeys(names)
-            }
+            metrics = {name: self._model(name, x, feasible, rows) for name in dict.fromkeys(names)}
         return Belief(self.problem, metrics, works, self._accepted(metrics, feasible))
 
     def _inputs_of(self, trials: Sequence[Trial]) -> Floats:
@@ -198,11 +199,17 @@ class Learner:
         if self.regress is not None:
             y = _drawn_in(y, sign)
             return MetricModel(self.regress(x, y), logs, y)
+        elders = self.elders.of(name, logs=logs, sign=sign) if self.elders else []
         # the kernel may know of the first examples only: it is kept while more are told
         count = fitted_count(len(y))
-        kernel = self._kernel(name, x[:count], _drawn_in(y[:count], sign), logs, self.prior)
-        y = _drawn_in(y, sign)
-        return MetricModel(fit(x[rows], y[rows], kernel=kernel), logs, y)
+        first, y = _drawn_in(y[:count], sign), _drawn_in(y, sign)
+        left = first - Trend.of(elders, x[:count], first).mean(x[:count]) if elders else first
+        kernel = self._kernel(name, x[:count], left, logs, self.prior)
+        if not elders:
+            return MetricModel(fit(x[rows], y[rows], kernel=kernel), logs, y)
+        trend = Trend.of(elders, x, y)
+        process = fit(x[rows], (y - trend.mean(x))[rows], kernel=kernel)
+        return MetricModel(Advised(trend, process), logs, y)
 
     def _kernel(self, name: str, x: Floats, y: Floats, logs: bool, prior: Prior) -> Kernel:
         """The kernel of a number of examples that `fitted_count` allows."""

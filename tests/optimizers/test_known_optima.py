@@ -9,7 +9,7 @@ from known_optima import PROBLEMS
 from accel_dse import plugins
 
 TRIALS = 200
-SEEDS = 5
+SEEDS = 3
 
 MARGIN = 0.5
 """What an optimizer's median distance from the optimum is at most, as a share of random's."""

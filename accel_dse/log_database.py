@@ -187,6 +187,28 @@ def trial_columns(connection: sa.Connection, names: Sequence[str]) -> list[sa.Co
     return [TRIAL.c[name] if name in present else sa.literal("") for name in names]
 
 
+def check_complete(connection: sa.Connection, name: str, found: int, place: str) -> None:
+    """Raises LogError unless an SQLite table and its index tell of equally many trials.
+
+    They are kept apart, so a flipped bit that cuts one short does not cut the other.
+    """
+    if connection.dialect.name == "sqlite":
+        by = {}
+        for way, hint in (
+            ("table", "NOT INDEXED"),
+            ("index", "INDEXED BY sqlite_autoindex_trial_1"),
+        ):
+            study = "(SELECT id FROM study WHERE name = ?)"
+            count = f"SELECT count(*) FROM trial {hint} WHERE study_id = {study}"
+            by[way] = connection.exec_driver_sql(count, (name,)).scalar()
+        if set(by.values()) != {found}:
+            raise LogError(
+                f"{place}: is damaged: {found} trials can be read, its table has {by['table']}, "
+                f"its index {by['index']}",
+                hint="save what is whole with `accel-dse log repair`",
+            )
+
+
 def metric_value(connection: sa.Connection, metric: str) -> sa.ColumnElement[float]:
     """A metric of a trial, computed by the database."""
     if connection.dialect.name == "sqlite":

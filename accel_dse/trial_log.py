@@ -16,7 +16,15 @@ import sqlalchemy as sa
 
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
-from accel_dse.log_database import clock, connect, explained, metric_value, shown, trial_columns
+from accel_dse.log_database import (
+    check_complete,
+    clock,
+    connect,
+    explained,
+    metric_value,
+    shown,
+    trial_columns,
+)
 from accel_dse.log_rows import (
     TICKET_ROW,
     TRIAL_ROW,
@@ -207,6 +215,8 @@ class TrialLog:
             if stop is not None:
                 query = query.where(TRIAL.c.idx < stop)
             rows = connection.execute(query).fetchall()
+            if start == 0 and stop is None:
+                check_complete(connection, self.name, len(rows), self.place)
         for index, row in enumerate(rows, start):
             if row[0] != index:
                 raise LogError(f"{self.place}: trial {index} is missing")

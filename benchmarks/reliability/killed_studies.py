@@ -22,7 +22,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     kills = 3 if given.quick else given.kills
-    trials, batch = 6 * kills + 20, 3 if given.workers == 1 else None
+    trials, batch = 6 * kills + 21, 3 if given.workers == 1 else None
     rng = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as folder:
         log, notes = Path(folder, "log.db"), Path(folder, "notes")
@@ -44,7 +44,7 @@ def main():
             settled |= {scene.row(t): counts[scene.row(t)] for t in now[len(before) :]}
             before, killed = now, killed + 1
             if finished:
-                trials += 40
+                trials += 42  # whole batches, as in the run that is not killed
         final = scene.study(log, notes, 20.0)
         done = final.run(trials, batch=batch, workers=given.workers)
         begun = scene.begun(notes)

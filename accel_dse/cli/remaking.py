@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, closing, contextmanager
 
 from accel_dse import plugins
 from accel_dse.chosen_options import chosen_options
@@ -22,7 +22,7 @@ Made = tuple[SpaceFile, Problem, Choice]
 
 @contextmanager
 def lab(log: TrialLog, study: StudyDescription, *, simulate: bool | None) -> Iterator[Lab]:
-    """The study's problem and simulator, made from its recipe, or else from the names in its log.
+    """The study's problem and simulator, made from its recipe, or from the names in an older log.
 
     Nothing is raised: a report without them is still a report.
 
@@ -35,24 +35,18 @@ def lab(log: TrialLog, study: StudyDescription, *, simulate: bool | None) -> Ite
     if simulate is False:
         yield Lab(reason="simulations were not wanted")
         return
-    reasons = []
-    for make in (_by_recipe, _by_names):
-        try:
-            with chdir(os.getcwd()):  # a recipe goes to its own folder
-                file, problem, choice = make(log, study)
-                simulator = _simulator(file, choice, study, any_program=bool(simulate))
-        except DseError as error:
-            reasons.append(str(error))
-            continue
-        try:
-            if why := _differs(study, problem, simulator):
-                reasons.append(why)
-                continue
+    try:
+        with chdir(os.getcwd()):  # a recipe goes to its own folder
+            file, problem, choice = (_by_recipe if log.recipe() else _by_names)(log, study)
+            simulator = _simulator(file, choice, study, any_program=bool(simulate))
+    except DseError as error:
+        yield Lab(reason=f"designs cannot be simulated again here: {error}")
+        return
+    with closing(simulator):
+        if why := _differs(study, problem, simulator):
+            yield Lab(reason=f"designs cannot be simulated again here: {why}")
+        else:
             yield _lab(file, problem, simulator)
-            return
-        finally:
-            simulator.close()
-    yield Lab(reason=f"designs cannot be simulated again here: {reasons[-1]}")
 
 
 def _lab(file: SpaceFile, problem: Problem, simulator: Simulator) -> Lab:

@@ -49,7 +49,8 @@ function verdict(best, named) {
   if (!digest.trials) return "The log holds no trials yet.";
   if (!best) return "No design works: see why below.";
   if (!digest.best.length) return `No design keeps every limit. The nearest has ${limitText(best)}.`;
-  const words = [`Best of ${digest.trials.toLocaleString("en-US")} trials: ${objective.metric} ${number(best.metrics[objective.metric])}`];
+  const others = about.goal.objectives.length > 1 ? ` by ${objective.metric} (${digest.front_size.toLocaleString("en-US")} on the front)` : "";
+  const words = [`Best of ${digest.trials.toLocaleString("en-US")} trials${others}: ${objective.metric} ${number(best.metrics[objective.metric])}`];
   for (const metric of wantedMetrics().slice(1)) words.push(`${metric} ${number(best.metrics[metric])}`);
   const rivals = named.filter((d) => !d.reason && d.metrics[objective.metric] > 0);
   const ratios = rivals.map((d) => {
@@ -169,12 +170,10 @@ function drawConvergence(element) {
   if (dots) traces.push(dots);
   for (const band of convergence.bands) {
     const k = names.indexOf(band.label), color = PALETTE[k % PALETTE.length];
-    const at = band.at.filter((_, i) => band.mid[i] !== null);
-    const of = (name) => band[name].filter((_, i) => band.mid[i] !== null);
-    if (band.high.every((v) => v !== null)) traces.push(
-      { x: at, y: of("low"), mode: "lines", line: { width: 0, shape: "hv" }, hoverinfo: "skip", showlegend: false },
-      { x: at, y: of("high"), mode: "lines", line: { width: 0, shape: "hv" }, fill: "tonexty", fillcolor: `${color}30`, hoverinfo: "skip", showlegend: false });
-    traces.push({ x: at, y: of("mid"), mode: "lines", name: `${safe(band.label)}, median of ${band.seeds}`, line: { color, width: 2.6, shape: "hv", dash: DASH[k % DASH.length] } });
+    const since = (end, list) => list.filter((_, i) => band[end][i] !== null); /* until then it is worse than any */
+    const edge = { mode: "lines", x: since("high", band.at), line: { width: 0, shape: "hv" }, hoverinfo: "skip", showlegend: false };
+    traces.push({ ...edge, y: since("high", band.low) }, { ...edge, y: since("high", band.high), fill: "tonexty", fillcolor: `${color}30` });
+    traces.push({ x: since("mid", band.at), y: since("mid", band.mid), mode: "lines", name: `${safe(band.label)}, median of ${band.seeds}`, line: { color, width: 2.6, shape: "hv", dash: DASH[k % DASH.length] } });
   }
   lines.forEach((line) => {
     const k = names.indexOf(line.label), alone = !convergence.bands.some((b) => b.label === line.label);
@@ -231,7 +230,7 @@ function showLimits() {
   const { limits, best } = parts.digest;
   const objective = parts.about.goal.objectives[0].metric;
   if (!limits.length) { fill("limits-table", "The study has no limits."); return; }
-  fill("limits-table", table(["limit", "best design has", "of the limit", "", "designs beyond it", "beyond it alone", `best ${objective} without it`], limits.map((use) => {
+  fill("limits-table", table(["limit", "best design has", "of the limit", "", "designs beyond it", "beyond it alone", [`best ${objective} without it`, "text"]], limits.map((use) => {
     const share = use.value === null || use.bound === 0 ? null : use.value / use.bound;
     const bar = make("span", { class: `bar ${use.binds ? "s1" : "s0"}` });
     bar.style.width = `${Math.min(1, share ?? 0) * 9}em`;
@@ -286,7 +285,8 @@ function drawImportance(element) {
 
 function drawEffect(element) {
   const one = target();
-  if (!one || one.reason || !$("effect").value) return;
+  if (!one || one.reason) return;
+  if (!one.effects.length) { fill("effect-note"); return nothing(element, "No parameter helps the forest to predict it."); }
   const [kind, place] = $("effect").value.split(" ");
   const value = (v) => (one.log ? Math.exp(v) : v);
   const label = one.kind === "R2" ? one.target : "share that works";

@@ -4,6 +4,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from accel_dse import plugins
 from accel_dse.errors import DesignError, OptionError
 from accel_dse.mapping_slots import SEPARATOR
@@ -15,6 +17,10 @@ from accel_dse.trial import Design, Outcome, Trial
 
 DIGITS = 1_000_003
 """Keeps the seeds of inner searches apart."""
+
+
+MOST_BARREN = 300
+"""Hardware designs in a row that some layer has no mapping on before the search gives up."""
 
 
 @dataclass
@@ -68,7 +74,7 @@ class Codesign(Optimizer):
 
     _layers: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _outer: Problem = field(init=False, repr=False, compare=False)
-    _next: list[tuple[Design, list[Trial]]] = field(init=False, repr=False, compare=False)
+    _next: dict[Hashable, tuple[Design, list[Trial]]] = field(init=False, repr=False, compare=False)
     _inner: dict[Hashable, Optimizer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +96,7 @@ class Codesign(Optimizer):
         if not hardware:
             raise OptionError("codesign: the space has no parameters of hardware")
         self._outer = replace(self.problem, space=self._part("hardware", hardware))
-        self._next, self._inner = [], {}
+        self._next, self._inner = {}, {}
 
     def ask(self, n: int) -> list[Design]:
         """`n` designs: of hardware whose trials are not all told or pending, then of new."""
@@ -150,10 +156,12 @@ class Codesign(Optimizer):
         mapping that no trial speaks of. All of it is a function of the trials.
         """
         told = [self._worth(block) for block in finished]
-        for count in range(len(self._next), len(told) + 1):
-            barren = self._next[-1][1] if self._next else []
-            self._next.append(self._proposal([*told[:count], *barren], barren, []))
-        hardware, barren = self._next[len(told)]
+        barren: list[Trial] = []
+        for count in range(len(told) + 1):
+            key = tuple((block.number, len(block.trials)) for block in finished[:count])
+            if key not in self._next:
+                self._next[key] = self._proposal([*told[:count], *barren], barren, [])
+            hardware, barren = self._next[key]
         if not awaited:
             return hardware
         return self._proposal([*told, *barren], barren, awaited)[0]
@@ -161,7 +169,11 @@ class Codesign(Optimizer):
     def _proposal(
         self, told: Sequence[Trial], barren: Sequence[Trial], awaited: Sequence[Design]
     ) -> tuple[Design, list[Trial]]:
-        """The next hardware that all layers have a mapping on; and all known to have none."""
+        """The next hardware that all layers have a mapping on; and all known to have none.
+
+        Raises:
+            DesignError: none was found.
+        """
         outer = self._outer_search(told, awaited)
         found = list(barren)
         while True:
@@ -169,6 +181,11 @@ class Codesign(Optimizer):
             reason = self._unmappable(hardware)
             if not reason:
                 return hardware, found
+            if len(found) - len(barren) == MOST_BARREN:
+                raise DesignError(
+                    f"codesign: none of {MOST_BARREN} hardware designs in a row has a mapping for "
+                    f"every layer; the last: {reason}"
+                )
             index = len(outer.trials)
             found.append(
                 Trial(index=index, design=hardware, outcome=Outcome.INFEASIBLE, reason=reason)
@@ -185,7 +202,7 @@ class Codesign(Optimizer):
         """Which layer has no valid mapping, and why; "" if all have one."""
         for layer in self._layers:
             try:
-                self._layer_space(hardware, layer).sample(1, self.rng())
+                self._layer_space(hardware, layer).sample(1, np.random.default_rng(self.seed))
             except DesignError as error:
                 return f"{layer}: {error}"
         return ""

@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from accel_dse.cli import main
-from accel_dse.errors import OptionError
+from accel_dse.constraints import Constraint
+from accel_dse.errors import DesignError, OptionError
+from accel_dse.expressions import Expression
 from accel_dse.files import load_space
 from accel_dse.mapping_space import mapping_space
+from accel_dse.optimizers import codesign as codesign_module
 from accel_dse.optimizers.codesign import Codesign
 from accel_dse.optimizers.constrained_bo import ConstrainedBO
 from accel_dse.problem import Limit, Objective, Problem
@@ -120,7 +125,7 @@ def test_hardware_without_a_mapping_is_never_simulated_and_the_outer_search_lear
     trials = search(optimizer, 12)
     assert all(trial.feasible for trial in trials)
     assert not any(trial.design["r_whole"] and trial.design["s_whole"] for trial in trials)
-    barren = optimizer._next[-1][1]
+    barren = list(optimizer._next.values())[-1][1]
     assert barren
     assert all("rejects" in trial.reason for trial in barren)
     assert {trial.outcome for trial in barren} == {Outcome.INFEASIBLE}
@@ -131,6 +136,15 @@ def test_hardware_and_mappings_can_be_searched_as_one_flat_space_too():
     trials = search(optimizer, 8)
     assert all(trial.feasible for trial in trials)
     assert len({hardware_of(trial) for trial in trials}) > 1
+
+
+def test_a_layer_that_fits_no_hardware_is_named(monkeypatch):
+    monkeypatch.setattr(codesign_module, "MOST_BARREN", 3)
+    wide = problem_of(Workload("net", (Layer(name="wide", P=2, Q=2, R=11, S=11),)))
+    whole = Constraint(Expression("r_whole + s_whole == 2"))
+    space = replace(wide.space, constraints=(*wide.space.constraints, whole))
+    with pytest.raises(DesignError, match=r"none of 3 hardware designs .* wide"):
+        codesign(replace(wide, space=space)).ask(1)
 
 
 @pytest.mark.slow

@@ -45,7 +45,13 @@ def sources_of(trials):
     return Counter(trial.source for trial in trials)
 
 
-@pytest.mark.parametrize("name", sorted({*plugins.BUILT_IN["optimizers"]} - {"transfer"}))
+QUICK = ("random", "evolution", "firefly", "constrained_bo")
+OTHERS = sorted({*plugins.BUILT_IN["optimizers"]} - {"transfer", *QUICK})
+
+
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+)
 def test_every_optimizer_keeps_its_contract_with_sources(name):
     sources = (taught(),)
 

@@ -55,6 +55,12 @@ def propose(request: Request, *, as_json: bool) -> None:
         seed=request.seed,
     )
     proposals = search.propose(request.n)
+    if not proposals:
+        raise OptionError(
+            f"{request.model}: of all designs it looked at, the model thinks that none works "
+            "within the limits",
+            hint="loosen --limit, or --caution works=0",
+        )
     best = best_logged(fitted.log, problem)
     measured = _verified(request, problem, proposals) if request.verify else None
     if as_json:
@@ -133,8 +139,8 @@ def print_proposals(
     objective = problem.objectives[0].metric
     shown = [objective, *(limit.metric for limit in problem.limits)]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for title in ["", *shown, "works", "distance", *(["measured"] if measured else []), "design"]:
-        table.add_column(title, justify="left" if title == "design" else "right")
+    for title in ["", *shown, "works", "distance", *(["measured"] if measured else [])]:
+        table.add_column(title, justify="right")
     for i, proposal in enumerate(proposals):
         cells = [str(i + 1)]
         for name in shown:
@@ -142,8 +148,7 @@ def print_proposals(
         cells += [f"{proposal.works:.2f}", f"{proposal.distance:.2f}"]
         if measured:
             row = measured.row(i)
-            cells.append(number(row[objective]) if row else measured.infeasible[i])
-        cells.append(" ".join(f"{k}={v}" for k, v in proposal.design.items()))
+            cells.append(number(row[objective]) if row else "does not work")
         table.add_row(*map(Text, cells))
     console = Console()
     console.print(table)
@@ -153,6 +158,11 @@ def print_proposals(
     else:
         value = number(best[1][objective])
         console.print(f"best in the log for {names}: {objective} {value}", highlight=False)
+    for i, proposal in enumerate(proposals):
+        values = " ".join(f"{name}={value}" for name, value in proposal.design.items())
+        console.print(f"{i + 1}: {values}", highlight=False)
+        if measured and measured.infeasible[i]:
+            console.print(f"   {measured.infeasible[i]}", style="dim", highlight=False)
     console.print(
         "±: spread of the ensemble; works: likelihood; distance: from the nearest logged design "
         "that works (0 the same, 1 unlike in everything)",

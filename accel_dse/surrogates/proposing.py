@@ -28,7 +28,8 @@ APART = 0.05
 """Least distance of two proposals: designs nearer than that mostly measure alike."""
 
 FORBIDDEN = 100.0
-"""Cost, in standard deviations, of breaking a limit by all of its bound, or of never working."""
+"""Cost, in standard deviations, of breaking a limit, and again of breaking it by all of its bound;
+far above any cost of a design."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,14 +117,18 @@ class Search:
         return np.unique(encoding.encoded(self.problem.space.parameters, log.columns), axis=0)
 
     @cached_property
-    def _scale(self) -> tuple[bool, float]:
-        """Whether costs are compared by their logarithm, and the deviation of the logged ones."""
-        values = self.log.metrics[self.problem.objectives[0].metric][self.log.feasible]
-        logarithmic = bool((values > 0).all()) and self.problem.objectives[0].sense == "minimize"
-        return logarithmic, float((np.log(values) if logarithmic else values).std()) or 1.0
+    def _scale(self) -> tuple[bool, float, float]:
+        """Whether costs are compared by their logarithm; mean and deviation of the logged ones."""
+        objective = self.problem.objectives[0]
+        costs = objective.cost(self.log.metrics[objective.metric][self.log.feasible])
+        logarithmic = bool((costs > 0).all())
+        seen = np.log(costs) if logarithmic else costs
+        return logarithmic, float(seen.mean()), float(seen.std()) or 1.0
 
     def propose(self, n: int, *, besides: Sequence[Design] = ()) -> list[Proposal]:
-        """`n` different designs, best first; fewer only if the space has no more.
+        """Up to `n` different designs, best first.
+
+        Only those that, by the model, work and keep the limits: there may be fewer, or none.
 
         Args:
             n: how many.
@@ -131,6 +136,7 @@ class Search:
         """
         columns, scores = self._climbed()
         order = np.argsort(scores, kind="stable")
+        order = order[scores[order] < FORBIDDEN / 2]
         codes = encoding.encoded(self.problem.space.parameters, columns)
         taken = self.problem.space.encode(besides) if besides else codes[:0]
         chosen: list[int] = []
@@ -164,17 +170,23 @@ class Search:
         ]
 
     def scores(self, columns: Columns) -> Floats:
-        """What the search makes small, of `n` designs, shape `(n,)`."""
+        """What the search makes small, of `n` designs, shape `(n,)`.
+
+        In standard deviations of the logged costs; `FORBIDDEN` and more if the design breaks a
+        limit or will hardly work, the more the farther.
+        """
         caution = self.caution
         metrics, works = self._metrics(columns, caution.disagreement)
         objective = self.problem.objectives[0]
-        logarithmic, deviation = self._scale
+        logarithmic, middle, deviation = self._scale
         cost = objective.cost(metrics.values[objective.metric])
-        score = (np.log(np.maximum(cost, 1e-300)) if logarithmic else cost) / deviation
+        score = (np.log(np.maximum(cost, 1e-300)) if logarithmic else cost) - middle
+        score = score / deviation
         for limit in self.problem.limits:
             beyond = np.maximum(limit.violation(metrics.values[limit.metric]), 0.0)
-            score = score + FORBIDDEN * ((beyond > 0) * 0.1 + beyond / (abs(limit.bound) or 1.0))
-        score = score + FORBIDDEN * np.maximum(caution.works - works, 0.0)
+            score = score + FORBIDDEN * ((beyond > 0) + beyond / (abs(limit.bound) or 1.0))
+        hardly = np.maximum(caution.works - works, 0.0)
+        score = score + FORBIDDEN * ((hardly > 0) + hardly)
         if caution.distance:
             codes = encoding.encoded(self.problem.space.parameters, columns)
             score = score + caution.distance * self._gap(codes, self._working)

@@ -62,6 +62,11 @@ def test_a_tighter_limit_is_kept(model):
     assert all(p.metrics["area_mm2"] <= 1.0 for p in search(model, tight).propose(5))
 
 
+def test_nothing_is_proposed_where_nothing_keeps_the_limit(model):
+    impossible = replace(PROBLEM, limits=(Limit("area_mm2", "<=", 1e-6),))
+    assert search(model, impossible).propose(5) == []
+
+
 def test_designs_that_are_known_are_not_proposed_again(model):
     first = [proposal.design for proposal in search(model).propose(3)]
     again = [proposal.design for proposal in search(model).propose(3, besides=first)]

@@ -82,7 +82,7 @@ def toys(monkeypatch, tmp_path):
 SIMULATORS = plugins.BUILT_IN["simulators"]
 TOY = ("--simulator", "toy")
 SEARCH = ("optimize", "toy.yaml", "-w", "mlp", "--minimize", "latency_cycles",
-          "--limit", "area_mm2<=5", *TOY, "--log", "run.db")  # fmt: skip
+          "--limit", "area_mm2<=5", "--optimizer", "evolution", *TOY, "--log", "run.db")  # fmt: skip
 
 
 def said(capsys, *arguments, code=0):
@@ -430,6 +430,12 @@ def test_a_report_tells_what_a_log_says(capsys):
     output = said(capsys, "report", "run.db").out
     for text in ("toy", "evolution", "area_mm2<=5", "no tile fits the buffer", "Best so far"):
         assert text in output
+
+
+def test_who_names_no_optimizer_gets_the_portfolio(capsys):
+    words = [word for word in SEARCH if word not in ("--optimizer", "evolution")]
+    answered(capsys, *words, "--trials", "20")
+    assert answered(capsys, "report", "run.db")["optimizer"] == "auto"
 
 
 def test_a_report_can_be_drawn(capsys):

@@ -464,7 +464,7 @@ seed: 3
 def test_a_short_study_gets_defaults(here):
     study = load_study(write(here, edited("{mobilenet_v2: 1, resnet18: 0.5}", "resnet18", STUDY)))
     assert study.workloads == (("resnet18", 1.0),)
-    assert (study.optimizer.name, study.simulator.name) == ("evolution", "accelerator")
+    assert (study.optimizer.name, study.simulator.name) == ("auto", "accelerator")
     assert (study.batch, study.seed, study.aggregate) == (None, 0, "mean")
 
 

@@ -23,7 +23,7 @@ def optimize_command(
     aggregate: flags.Aggregate = None,
     optimizer: Annotated[
         str | None,
-        flags.word("--optimizer", "NAME", "What proposes designs.", show_default="evolution"),
+        flags.word("--optimizer", "NAME", "What proposes designs.", show_default="auto"),
     ] = None,
     options: Annotated[list[str], flags.words("--option", "K=V", "An option of the optimizer.")],
     trials: Annotated[

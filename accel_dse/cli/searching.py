@@ -147,6 +147,6 @@ class Flags:
             workloads=self.workloads,
             goal=Goal(tuple(objectives), tuple(map(Limit.parse, self.limits))),
             aggregate=self.aggregate or "mean",
-            optimizer=Choice(self.optimizer or "evolution", self.options),
+            optimizer=Choice(self.optimizer or "auto", self.options),
             simulator=Choice(self.simulator or "accelerator", self.simulator_options),
         )

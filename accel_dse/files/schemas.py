@@ -179,7 +179,7 @@ class StudyEntry(Entry):
     maximize: Any = None
     limits: Any = None
     aggregate: Literal["mean", "worst", "geomean"] = "mean"
-    optimizer: Any = "evolution"
+    optimizer: Any = "auto"
     simulator: Any = "accelerator"
     trials: int = Field(ge=1)
     batch: int | None = Field(default=None, ge=1)

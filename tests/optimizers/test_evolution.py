@@ -93,7 +93,7 @@ def test_it_begins_at_random_and_goes_on_so_while_nothing_works():
 
 
 def test_children_are_near_their_only_parent():
-    optimizer = Evolution(problem=PROBLEM, population=2, immigrants=0.0)
+    optimizer = Evolution(problem=PROBLEM, population=2, immigrants=0.0, mutation=1.0)
     parent = {"pes_x": 4, "pes_y": 32, "buffer_kib": 64, "dataflow": "input_stationary"}
     broken = {**parent, "buffer_kib": 1}
     optimizer.tell(simulated([parent, broken]))

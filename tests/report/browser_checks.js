@@ -24,6 +24,7 @@ async function check() {
     const element = $(id);
     found.charts[id] = element.offsetParent === null ? "hidden" : element.querySelector(".main-svg") ? "drawn" : element.textContent;
   }
+  found.buttons = [...document.querySelectorAll(".modebar-btn")].map((button) => button.dataset.title);
   found.title = document.title;
   found.sentence = $("sentence").textContent;
   found.hacked = "hacked" in window;

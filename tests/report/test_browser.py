@@ -67,6 +67,8 @@ def test_a_page_draws_its_charts_and_answers_keys_and_choices(opened):
         assert found["charts"][f"{name}-chart"] == "drawn", found["charts"]
     assert found["charts"]["hypervolume-chart"] == "hidden", "there is one objective"
     assert found["sentence"].startswith("Best of 120 trials: latency_ms 1")
+    assert "Download plot" in found["buttons"]
+    assert not [title for title in found["buttons"] if "Share" in title or "Cloud" in title]
     assert "trial" in found["hover"]
     assert "latency_ms" in found["walked"], "what the arrow keys reach is read out"
     assert found["axis"] == "power_w"

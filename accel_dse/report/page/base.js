@@ -8,7 +8,7 @@ const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7
 const HATCH = ["", "/", "", "x", "", "\\", ".", "-", ""];
 const DASH = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 const FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
-const MOST_POINTS = 3000;
+const mostPoints = () => (trials.n > 20000 ? 1500 : 3000);
 const hatched = (shape) => ({ shape, fillmode: "overlay", fgcolor: "#fff", fgopacity: 0.85, size: 6 });
 
 const $ = (id) => document.getElementById(id);
@@ -50,9 +50,14 @@ function shown(value) {
 
 const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 
+/* A long name may go on in another line after an underscore. */
+function breakable(text) {
+  return text instanceof Node ? [text] : String(text).split(/(?<=_)/).flatMap((word, i) => (i ? [make("wbr"), word] : [word]));
+}
+
 function table(head, rows, options = {}) {
   const made = make("table", options.class ? { class: options.class } : {});
-  if (head) made.append(make("thead", {}, make("tr", {}, ...head.map((h) => make("th", { scope: "col", ...(Array.isArray(h) ? { class: h[1] } : {}) }, Array.isArray(h) ? h[0] : h)))));
+  if (head) made.append(make("thead", {}, make("tr", {}, ...head.map((h) => make("th", { scope: "col", ...(Array.isArray(h) ? { class: h[1] } : {}) }, ...breakable(Array.isArray(h) ? h[0] : h))))));
   const body = make("tbody");
   for (const row of rows) {
     const tr = make("tr", row.class ? { class: row.class } : {});
@@ -87,8 +92,8 @@ const watcher = new IntersectionObserver((entries) => {
 }, { rootMargin: "300px" });
 let asked = false, arriving = false;
 
-function chart(id, draw) {
-  charts.set(id, { draw, dirty: true, seen: false, rests: 0 });
+function chart(id, draw, pause = 0) {
+  charts.set(id, { draw, pause, dirty: true, seen: false, rests: 0 });
   watcher.observe($(id));
   $(id).addEventListener("pointerleave", soon);
 }
@@ -112,11 +117,18 @@ function soon() {
       one.dirty = one.news = false;
       const began = performance.now();
       one.draw($(id));
-      if (parts.about.live) one.rests = performance.now() + 2 * (performance.now() - began);
+      if (parts.about.live) one.rests = performance.now() + Math.max(one.pause, 2 * (performance.now() - began));
       return soon();
     }
   });
 }
+
+/* Nothing leaves the page: no button uploads a chart. */
+const CONFIG = {
+  displaylogo: false, responsive: true, toImageButtonOptions: { format: "svg" },
+  showSendToCloud: false, showEditInChartStudio: false, showLink: false, plotlyServerURL: "",
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "sendChartToCloud", "sendDataToCloud"],
+};
 
 function plot(element, traces, layout, events = {}) {
   const fresh = !element.classList.contains("js-plotly-plot");
@@ -132,7 +144,7 @@ function plot(element, traces, layout, events = {}) {
     legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", font: { size: 12 } },
     xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis },
     uirevision: rest.uirevision ?? "keep", ...rest,
-  }, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"], toImageButtonOptions: { format: "svg" } });
+  }, CONFIG);
   if (fresh) for (const [name, handler] of Object.entries(events)) element.on(name, handler);
 }
 

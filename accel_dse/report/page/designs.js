@@ -1,6 +1,6 @@
 /* All designs: parallel coordinates, ranges, and the designs in them. */
 
-const MOST_LINES = 2000;
+const MOST_LINES = 1000;
 const filters = new Map(); /* dimension -> [low, high], on the axis' own scale */
 const hasWebGL = (() => { try { return Boolean(document.createElement("canvas").getContext("webgl")); } catch { return false; } })();
 

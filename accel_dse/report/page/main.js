@@ -71,7 +71,7 @@ function start() {
   chart("hypervolume-chart", drawHypervolume);
   chart("importance-chart", drawImportance);
   chart("effect-chart", drawEffect);
-  chart("parallel-chart", drawParallel);
+  chart("parallel-chart", drawParallel, 5000); /* slow without a graphics processor */
   chart("roofline-chart", drawRoofline);
   chart("component-chart", drawComponents);
   chart("time-chart", drawTime);

@@ -118,11 +118,11 @@ function drawTradeOff(element) {
     name, type: "scatter", mode: "markers", marker, x: rows.map((i) => x[i]), y: rows.map((i) => y[i]),
     hoverinfo: "text", hovertext: rows.map((i) => hover(trials.row(i))), customdata: rows,
   });
-  const drawn = [thinned(beyond, MOST_POINTS), thinned(accepted, MOST_POINTS)];
+  const drawn = [thinned(beyond, mostPoints()), thinned(accepted, mostPoints())];
   const traces = [
     dots(drawn[0], "beyond a limit", { symbol: "x-thin", size: 6, opacity: 0.75, line: { color: "#b87800", width: 1.1 } }),
     dots(drawn[1], "accepted", { symbol: "circle", size: 6, color: COLOR.accepted, opacity: 0.55 }),
-    { ...dots(thinned(front, MOST_POINTS), "front", { symbol: "diamond", size: 8, color: COLOR.ink }), mode: "lines+markers", line: { shape: signY * signX > 0 ? "hv" : "hv", color: COLOR.ink, width: 1.3 } },
+    { ...dots(thinned(front, mostPoints()), "front", { symbol: "diamond", size: 8, color: COLOR.ink }), mode: "lines+markers", line: { shape: signY * signX > 0 ? "hv" : "hv", color: COLOR.ink, width: 1.3 } },
   ];
   const named = parts.references ? parts.references.designs.filter((d) => nx in d.metrics && ny in d.metrics) : [];
   if (named.length) traces.push({

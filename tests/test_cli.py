@@ -82,7 +82,8 @@ def toys(monkeypatch, tmp_path):
 SIMULATORS = plugins.BUILT_IN["simulators"]
 TOY = ("--simulator", "toy")
 SEARCH = ("optimize", "toy.yaml", "-w", "mlp", "--minimize", "latency_cycles",
-          "--limit", "area_mm2<=5", "--optimizer", "evolution", *TOY, "--log", "run.db")  # fmt: skip
+          "--limit", "area_mm2<=5", "--optimizer", "evolution", *TOY,
+          "--log", "run.db")  # fmt: skip
 
 
 def said(capsys, *arguments, code=0):

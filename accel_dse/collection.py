@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from accel_dse import plugins
+from accel_dse.chosen_options import chosen_options
 from accel_dse.dataset import Dataset, concatenate, texts
 from accel_dse.datasets import parquet
 from accel_dse.datasets.whole_files import refuse_existing
 from accel_dse.errors import FileError, OptionError, SimulatorError
 from accel_dse.simulators.base import Simulator
 from accel_dse.space import DesignSpace
-from accel_dse.chosen_options import chosen_options
 from accel_dse.workload import Workload
 
 CHUNK = 1_000

@@ -173,11 +173,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", type=Path, default=DATA)
     parser.add_argument("--test", type=Path, help="rows of the same form; else held-out problems")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--counts", default=",".join(map(str, CURVE)), help="rows learned from")
     parser.add_argument("--quick", action="store_true", help="one seed, two sizes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     test = Rows(options.test) if options.test else None
-    seeds, counts = (1, (50, 200)) if options.quick else (SEEDS, CURVE)
+    seeds, counts = options.seeds, tuple(map(int, options.counts.split(",")))
+    if options.quick:
+        seeds, counts = 1, (50, 200)
     found = curve(Rows(options.train), test, counts, seeds)
     if options.json:
         print(json.dumps(found))

@@ -212,8 +212,15 @@ def test_an_empty_log_is_gone_on_without(tmp_path):
 
 
 def test_a_log_of_infeasible_trials_only_is_gone_on_without(tmp_path):
-    source = related(PROBLEM, trials_of(sampled(4), works=[0, 0, 0, 0]), task="t")
-    assert source.useless(PROBLEM) == "none of its 4 designs works"
+    place = a_log(tmp_path / "old.sqlite", n=0)
+    log = TrialLog(place)
+    log.create_or_check(log.study())
+    log.append(trials_of(sampled(4), works=[0, 0, 0, 0]))
+    log.close()
+    reading = read_sources(PROBLEM, [place])
+    assert reading.sources == ()
+    (line,) = reading.remarks
+    assert "none of its 4 designs works; the search goes on without it" in line
 
 
 def test_a_log_without_the_objective_is_gone_on_without():
@@ -238,8 +245,29 @@ def test_a_log_of_a_newer_format_is_an_error_that_says_so(tmp_path):
         read_sources(PROBLEM, [place])
 
 
+def test_a_parquet_file_of_a_newer_format_is_an_error_that_says_so(tmp_path, monkeypatch):
+    columns = PROBLEM.space.columns([])
+    none = texts([])
+    path = tmp_path / "old.parquet"
+    with monkeypatch.context() as later:
+        later.setattr(parquet, "SCHEMA_VERSION", 999)
+        parquet.write(Dataset(PROBLEM.space, columns, {}, none, none), path)
+    with pytest.raises(FileError, match="999") as caught:
+        read_sources(PROBLEM, [str(path)])
+    assert "newer" in caught.value.hint
+
+
+def test_an_empty_parquet_file_is_gone_on_without(tmp_path):
+    columns = PROBLEM.space.columns([])
+    path = tmp_path / "old.parquet"
+    parquet.write(Dataset(PROBLEM.space, columns, {}, texts([]), texts([])), path)
+    reading = read_sources(PROBLEM, [str(path)])
+    assert reading.sources == ()
+    assert "holds no finished trial" in reading.remarks[0]
+
+
 SEARCH = ("optimize", "toy.yaml", "-w", "mlp", "--minimize", "latency_cycles", "--simulator", "toy",
-          "--trials", "20")  # fmt: skip
+          "--optimizer", "evolution", "--trials", "20")  # fmt: skip
 
 
 @pytest.fixture
@@ -295,7 +323,7 @@ def test_a_search_stops_before_it_begins_at_a_log_that_cannot_be_meant(capsys):
 @pytest.mark.usefixtures("toys")
 def test_contestants_may_begin_from_a_log(capsys):
     said(capsys, *SEARCH, "--log", "old.db")
-    compare = ("compare", *SEARCH[1:-1], "6", "--seeds", "1", "--out", "out", "--json")
+    compare = ("compare", *SEARCH[1:-4], "--trials", "6", "--seeds", "1", "--out", "out", "--json")
     contestants = ("--optimizer", "random:warm_start=old.db|gone.db")
     err = said(capsys, *compare, *contestants, code=2).err
     assert "warm start: old.db: 20 trials" in err

@@ -13,6 +13,9 @@ from accel_dse.trial import Design
 POOL = 0.25
 """Seeds are chosen from this share of the designs, the best ones."""
 
+FEWEST = 4
+"""Where fewer would be accepted here, those nearest to the limits make up so many."""
+
 UNLIKE = 0.1
 """Mean distance, over parameters and from 0 to 1, that seeds begin with; halved until there are
 enough of them."""
@@ -35,7 +38,8 @@ def seeds_of(source: Source, problem: Problem, n: int) -> list[Design]:
     if source.useless(problem):
         return []
     order = _ranked(source, problem)
-    best = order[: max(n, round(POOL * len(order)))]
+    kept = int((source.excess(problem)[order] == 0).sum())
+    best = order[: min(max(n, round(POOL * len(order))), max(kept, FEWEST))]
     columns = rows(source.columns, best)
     codes = source.space.encode_columns(columns)
     chosen = _unlike(distances(source.space.parameters, codes, codes), n)

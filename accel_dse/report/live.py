@@ -8,6 +8,7 @@ take longer to compute (tables, importance, what is inside a design) follow from
 import json
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -186,6 +187,11 @@ class PageServer(ThreadingHTTPServer):
     def url(self) -> str:
         """What to open in a browser."""
         return f"http://{self.shown}:{self.server_port}/{self.secret}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a browser that left in the middle of an answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def names(self) -> set[str]:
         """What a request may call this host."""

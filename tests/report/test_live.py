@@ -166,6 +166,16 @@ def test_a_question_that_makes_no_sense_is_refused(log, follower, query):
         assert asked(server, f"/{server.secret}/news?{query}")[0] == 400
 
 
+@pytest.mark.parametrize(("error", "said"), [(BrokenPipeError, False), (ZeroDivisionError, True)])
+def test_a_browser_that_leaves_is_no_error_and_a_bug_is(log, follower, capsys, error, said):
+    with served(follower) as server:
+        try:
+            raise error
+        except error:
+            server.handle_error(None, ("127.0.0.1", 1))
+    assert ("Traceback" in capsys.readouterr().err) is said
+
+
 def test_only_loopback_addresses_are_this_machines_alone():
     assert all(map(loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
     assert not any(map(loopback, ("0.0.0.0", "192.168.1.2", "::", "example.org", "")))

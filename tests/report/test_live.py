@@ -168,9 +168,12 @@ def test_a_question_that_makes_no_sense_is_refused(log, follower, query):
 
 @pytest.mark.parametrize(("error", "said"), [(BrokenPipeError, False), (ZeroDivisionError, True)])
 def test_a_browser_that_leaves_is_no_error_and_a_bug_is(log, follower, capsys, error, said):
+    def leave():
+        raise error
+
     with served(follower) as server:
         try:
-            raise error
+            leave()
         except error:
             server.handle_error(None, ("127.0.0.1", 1))
     assert ("Traceback" in capsys.readouterr().err) is said

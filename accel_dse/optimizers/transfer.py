@@ -27,7 +27,7 @@ SEED = "warm start"
 
 @dataclass(kw_only=True)
 class Transfer(Optimizer):
-    """Another optimizer, which is given the best designs of related tasks to learn from.
+    """Another optimizer, which begins from what related tasks taught; `--warm-start` makes it.
 
     Seeds, the best designs of each source (by this problem's limits and objectives, as far as
     they were measured there; each unlike those before it), are proposed in turn with what the
@@ -36,14 +36,15 @@ class Transfer(Optimizer):
     that does not help costs no more than `PROBES` trials, and one that helps is left once the
     optimizer knows better.
 
-    The sources are handed to the optimizer, too. Those that reason from Gaussian processes take
-    what sources predict as a prior of each metric (`elders`).
+    The sources are handed to the optimizer, too: Bayesian ones, alone or in a portfolio, take what
+    sources predict as the trend of each metric, and model what is left (see `elders`).
 
     Attributes:
         optimizer: the name of the one that searches.
         options: of it.
         seeds: designs of all sources that are tried at most.
         share: of the trials that may be seeds, while there are some.
+        sources: what related tasks taught; the log keeps their fingerprints.
 
     Source:
         Seeding with trials of other constraints: Yazdanbakhsh et al., "Apollo: Transferable

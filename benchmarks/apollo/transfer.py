@@ -18,7 +18,7 @@ Published (Apollo, arXiv 2102.01723): up to 25 % better designs from other budge
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -124,7 +124,10 @@ def shuffled(trials: Sequence[Trial]) -> list[Trial]:
     return with_latencies(trials, np.random.default_rng(0).permutation)
 
 
-def with_latencies(trials: Sequence[Trial], change) -> list[Trial]:
+def with_latencies(
+    trials: Sequence[Trial], change: Callable[[np.ndarray], np.ndarray]
+) -> list[Trial]:
+    """Trials with the latencies that `change` makes of those of the working ones."""
     working = [i for i, trial in enumerate(trials) if trial.feasible]
     changed = change(np.array([trials[i].metrics["latency_ms"] for i in working]))
     found = list(trials)
@@ -218,6 +221,7 @@ def report(options: argparse.Namespace) -> Iterator[str]:
 
 
 def count(values: Sequence[float]) -> str:
+    """Median and quartiles of numbers of trials."""
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
     shown = [f"{v:.0f}" if np.isfinite(v) else "never" for v in (middle, low, high)]
     return f"{shown[0]} ({shown[1]}-{shown[2]})"

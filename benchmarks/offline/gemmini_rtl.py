@@ -119,7 +119,11 @@ def prior(known: Rows, learned: NDArray[Any], asked: Rows, seed: int) -> Floats:
     residual = np.log(known.measured[learned] / known.engine[learned])
     middle = np.median(residual)
     extra = np.log2(known.engine[learned, None])
-    model = trees(seed).fit(np.hstack([known.features[learned], extra]), residual - middle)
+    model = HistGradientBoostingRegressor(  # far smaller: the residual is mostly of the problem
+        loss="absolute_error", max_iter=60, learning_rate=0.05, max_leaf_nodes=6,
+        min_samples_leaf=20, random_state=seed,
+    )  # fmt: skip
+    model.fit(np.hstack([known.features[learned], extra]), residual - middle)
     seen = np.hstack([asked.features, np.log2(asked.engine[:, None])])
     # few rows say little: the residual is believed in proportion to how many there are
     trust = len(learned) / (len(learned) + 50)

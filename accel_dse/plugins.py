@@ -115,7 +115,7 @@ class Option:
 REQUIRED = Parameter.empty
 """The default of an option that has none."""
 
-GIVEN = ("problem", "seed", "sources", "template")
+GIVEN = ("problem", "seed", "sources", "template", "report")
 """What the package itself gives to a plug-in."""
 
 

@@ -110,7 +110,8 @@ class Advised:
     """A regression: a trend, and a Gaussian process of what is left.
 
     The doubts of both add up. Seeds are designs that elders know, so that what is left of them
-    says little about how wrong elders are elsewhere.
+    says little about how wrong elders are elsewhere. It predicts better than a ranking-weighted
+    ensemble of the same models: `benchmarks/apollo/transfer_models.py`.
 
     Source:
         Stacked regressions, each on the residual of the one before: Golovin et al., "Google

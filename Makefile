@@ -8,7 +8,7 @@ LOG := demo/edge_mobilenet_v2.sqlite
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[viz]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt
@@ -19,8 +19,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 demo: $(VENV)/.demo kernels ## The best edge accelerator of 27 mm2 for an ONNX MobileNetV2, and why it is good
 	mkdir -p demo
 	$(BIN)/accel-dse optimize edge --workload notebooks/networks/mobilenet_v2.onnx \
-	  --minimize latency_ms --limit 'area_mm2<=27' --trials 2000 --batch 20 --log $(LOG)
-	$(BIN)/accel-dse report $(LOG) --out demo/report.png
+	  --minimize latency_ms --limit 'area_mm2<=27' --trials 300 --log $(LOG)
+	$(BIN)/accel-dse report $(LOG) --out demo/report.html
 
 test: $(VENV)/.dev kernels ## Everything but the slow reproductions, under 15 minutes on two cores
 	$(BIN)/pytest -n 2 -m 'not slow'

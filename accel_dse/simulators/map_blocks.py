@@ -48,7 +48,7 @@ def block_tiles(
         beams: `BLOCK` records for each way, `(WAYS, b)`, of which `counts` `(WAYS,)` are in use.
     """
     budget, fine = effort[4], effort[5]
-    active = _list_values(chip, search, inner, fine)
+    active = _list_values(chip, search, inner, budget, fine)
     if active < 0:
         return
     looked = 1
@@ -82,8 +82,10 @@ def block_tiles(
 
 
 @compiled
-def _list_values(chip: Any, search: Any, inner: Any, fine: bool) -> int:
-    """Starts with all dimensions whole; returns how many may be cut, -1 if there is no block."""
+def _list_values(chip: Any, search: Any, inner: Any, budget: int, fine: bool) -> int:
+    """Starts with all dimensions whole (with a budget of 1, with the smallest block alone); returns
+    how many may be cut, -1 if there is no block.
+    """
     levels = chip.levels
     count_instances(chip, search, inner.split)
     active = 0
@@ -102,6 +104,7 @@ def _list_values(chip: Any, search: Any, inner: Any, fine: bool) -> int:
             search.values[d, 0] = 1
         else:
             many = candidate_values(search.left[d], must, fine, search.values[d])
+            many = 1 if budget == 1 else many
         search.lengths[d] = many
         _put(search, d, many - 1)
         if many > 1:

@@ -57,8 +57,8 @@ def inner_tiles(
         beam: `INNER` records, `count` of them in use.
         candidate: one `INNER` record, scratch.
     """
-    _, _, _, _, budget, fine, _ = effort
-    active = _list_values(chip, machine, layer, search, split, fine)
+    budget, fine = effort[4], effort[5]
+    active = _list_values(chip, machine, layer, search, split, budget, fine)
     if active < 0:
         return count
     last = search.active[active - 1] if active > 0 else 0
@@ -94,9 +94,11 @@ def inner_tiles(
 
 
 @compiled
-def _list_values(chip: Any, machine: Any, layer: Ints, search: Any, split: int, fine: bool) -> int:
-    """Sets what the tiles under one split start from; returns how many dimensions have a choice,
-    -1 if there is no tile.
+def _list_values(
+    chip: Any, machine: Any, layer: Ints, search: Any, split: int, budget: int, fine: bool
+) -> int:
+    """Sets what the tiles under one split start from; returns how many dimensions have a choice
+    (none with a budget of 1: the smallest tile alone), -1 if there is no tile.
     """
     innermost = chip.levels - 1
     active = 0
@@ -114,6 +116,7 @@ def _list_values(chip: Any, machine: Any, layer: Ints, search: Any, split: int, 
             search.values[d, 0] = 1
         else:
             many = candidate_values(left, must, fine, search.values[d])
+            many = 1 if budget == 1 else many
         search.lengths[d], search.base[d], search.left[d] = many, base, left
         for k in range(many):
             value = search.values[d, k]

@@ -21,6 +21,7 @@ from accel_dse.simulators.map_splits import spatial_options
 from accel_dse.simulators.map_terms import (
     EDP,
     ENERGY,
+    LATENCY,
     NO_MAPPING,
     NO_PROGRAM,
     ORDERS,
@@ -28,8 +29,8 @@ from accel_dse.simulators.map_terms import (
     Bools,
     Floats,
     ceil_div,
-    fits,
     hands_over,
+    overflow,
     tile_words,
 )
 from accel_dse.simulators.timeline_plan import compiled
@@ -55,7 +56,7 @@ def search(
         chip, machine: one element of `loop_counts.pack` and of `timeline_plan.pack_machine`.
         hardwired: see `Hardware`, `(L, 2)`.
         layer: one row of `pack_layers(layers)`.
-        effort: splits, tiles of each split, tiles, blocks of each way, budget, fine, goal.
+        effort: splits, tiles of each split, tiles, blocks of each way, budget, fine, goal, shy.
         memory: what `mapper.new_memory` returns, with what the network needs set in it.
         work: one `WORK` record.
         problem: receives why nothing was found, `(4,)`; see `mapper.Mapped`.
@@ -64,17 +65,21 @@ def search(
     for way in range(WAYS):
         counts[0, way] = counts[1, way] = 0
     problem[0] = NO_MAPPING
+    problem[1] = state.broken = 0
     _set_sources(chip, state)
     splits = spatial_options(
         chip,
         layer,
         hardwired,
         effort[0],
+        effort[7],
         state.x[:, : chip.levels],
         state.y[:, : chip.levels],
         state.steps,
         problem,
     )
+    if splits > 0:
+        problem[0], problem[1] = NO_MAPPING, 0
     state.fewest_transfers = 1e300
     many = 0
     for k in range(splits):
@@ -92,6 +97,8 @@ def search(
         for b in range(counts[0, way]):
             if not _seen(blocks, counts[0], way, b):
                 _add_leaves(chip, machine, layer, effort[6], inners, blocks[way, b], memory, work)
+    if problem[0] == NO_MAPPING:
+        problem[1], problem[2] = state.broken // 16 % 16, state.broken // 256
 
 
 @compiled
@@ -138,6 +145,15 @@ def _add_leaves(
         built = _build(chip, machine, layer, state, inner, block, variant, leaf)
         if built == IMPOSSIBLE:
             break
+        seen = False
+        state.tried[variant] = 0
+        for i in range(levels):
+            for d in range(8):
+                state.tried[variant] = state.tried[variant] * 31 + leaf.temporal[i, d]
+        for k in range(variant):
+            seen = seen or state.tried[k] == state.tried[variant]
+        if seen:
+            continue
         outer_loops = between_loops = 0
         for d in range(8):
             outer_loops += leaf.temporal[0, d] > 1
@@ -190,23 +206,25 @@ def _build(
             leaf.temporal[0, d] = block.parts[d]
         state.left[d] = block.counts[d]
         state.tile[d] = inner.tile[d]
+    _set_fixed(chip, state)
     built = NOTHING_CUT
     for i in range(levels - 2, 1, -1):
         for d in range(8):
             state.tile[d] *= state.spatial[inner.split, i, d]
         _take_all(chip, state, i)
         double = machine.double_buffered[i] != 0
-        tile_words(state.extent, layer, state.words)
-        if double and not fits(chip, i, state.words, PARTIAL, 0.5):
+        if double and _overflow(chip, layer, state, inner.split, i, PARTIAL, 0.5) != 0:
             built = CUT
         share = 0.5 if double and variant > 0 else 1.0
-        if not fits(chip, i, state.words, PARTIAL, share):
+        if _overflow(chip, layer, state, inner.split, i, PARTIAL, share) != 0:
             built = CUT
             stationary = max(variant - 1, 0)
-            if not _shrink(chip, layer, state, i, stationary, share):
+            if not _shrink(chip, layer, state, inner.split, i, stationary, PARTIAL, share):
                 _take_all(chip, state, i)
-                if not _shrink(chip, layer, state, i, stationary, 1.0):
-                    return IMPOSSIBLE
+                if not _shrink(chip, layer, state, inner.split, i, stationary, PARTIAL, 1.0):
+                    _take_all(chip, state, i)
+                    if not _shrink(chip, layer, state, inner.split, i, stationary, OUTPUTS, 1.0):
+                        return IMPOSSIBLE
         for d in range(8):
             leaf.temporal[i, d] = state.count[d]
             state.tile[d] *= state.count[d]
@@ -220,32 +238,71 @@ def _build(
 
 
 @compiled
+def _set_fixed(chip: Any, state: Any) -> None:
+    """Sets which dimensions a level's tile must take all steps of that a block has left."""
+    for d in range(8):
+        stepped = False
+        for i in range(1, chip.levels):
+            state.fixed[i, d] = chip.whole[i, d] != 0 or not stepped
+            stepped = stepped or chip.loops_allowed[i, d] != 0
+
+
+@compiled
 def _take_all(chip: Any, state: Any, level: int) -> None:
     """Gives a level all steps that are left and that its loops may do."""
     for d in range(8):
         state.count[d] = state.left[d] if chip.loops_allowed[level, d] else 1
-        state.extent[d] = state.tile[d] * state.count[d]
 
 
 @compiled
-def _shrink(chip: Any, layer: Ints, state: Any, level: int, stationary: int, share: float) -> bool:
+def _overflow(
+    chip: Any, layer: Ints, state: Any, split: int, level: int, kind: int, share: float
+) -> int:
+    """The tensors, as bits, that do not fit in `share` of a level, or in a level outside it that
+    takes nothing more than its instances need.
+    """
+    over = 0
+    for d in range(8):
+        state.extent[d] = state.tile[d] * state.count[d]
+    for i in range(level, 0, -1):
+        if i < level:
+            for d in range(8):
+                state.extent[d] *= state.spatial[split, i, d]
+                if chip.whole[i, d]:
+                    state.extent[d] = max(state.extent[d], layer[d])
+        tile_words(state.extent, layer, state.words)
+        over |= overflow(chip, i, state.words, kind, share if i == level else 1.0)
+    return over
+
+
+@compiled
+def _shrink(
+    chip: Any,
+    layer: Ints,
+    state: Any,
+    split: int,
+    level: int,
+    stationary: int,
+    kind: int,
+    share: float,
+) -> bool:
     """Cuts dimensions of the level's tile, those of the outermost loops first, until it fits."""
+    over = _overflow(chip, layer, state, split, level, kind, share)
     for r in range(8):
         d = ORDERS[stationary, r]
-        matters = False
-        for t in range(3):
-            matters = matters or (chip.keeps[level, t] != 0 and INDEXES[t, d])
         whole = state.count[d]
         parts = 1
-        while matters and state.count[d] > 1:
+        while over != 0 and state.count[d] > 1 and not state.fixed[level, d]:
+            helps = False
+            for t in range(3):
+                helps = helps or (over >> t & 1 != 0 and INDEXES[t, d])
+            if not helps:
+                break
             # Small numbers of parts one by one, larger ones by halves.
             parts += 1 + (parts // 2 if parts >= 8 else 0)
             state.count[d] = ceil_div(whole, parts)
-            state.extent[d] = state.tile[d] * state.count[d]
-            tile_words(state.extent, layer, state.words)
-            if fits(chip, level, state.words, PARTIAL, share):
-                return True
-    return False
+            over = _overflow(chip, layer, state, split, level, kind, share)
+    return over == 0
 
 
 @compiled
@@ -256,9 +313,19 @@ def _judge(chip: Any, machine: Any, layer: Ints, goal: int, memory: Any, work: A
         for r in range(8):
             state.order[i, r] = ORDERS[leaf.stationary[i], r]
     x, y, spatial = state.x[leaf.split], state.y[leaf.split], state.spatial[leaf.split]
-    if loop_counts.check(chip, layer, leaf.temporal, x, y, state.order, work) != 0:
+    code = loop_counts.check(chip, layer, leaf.temporal, x, y, state.order, work)
+    if code != 0:
+        state.broken = code
         return
     estimate(chip, machine, layer, leaf.temporal, spatial, state.order, estimated)
+    if goal == LATENCY:
+        wanted = False
+        for way in range(WAYS):
+            if state.asked[way]:
+                full = counts[1, way] == len(finals[way])
+                wanted = wanted or not full or estimated.cycles[way] <= finals[way, -1].score
+        if not wanted:
+            return
     loop_counts.count(chip, layer, leaf.temporal, x, y, state.order, work)
     _, energy = loop_counts.totals(chip, layer, work)
     for way in range(WAYS):

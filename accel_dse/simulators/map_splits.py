@@ -29,6 +29,7 @@ def spatial_options(
     layer: Ints,
     hardwired: Bools,
     most: int,
+    shy: bool,
     out_x: Ints,
     out_y: Ints,
     out_steps: Floats,
@@ -44,6 +45,7 @@ def spatial_options(
         chip: one element of `loop_counts.pack(hardware)`.
         layer: one row of `pack_layers(layers)`.
         hardwired: axes that one dimension always occupies in full, `(L, 2)`.
+        shy: whether to split as little as possible instead, so that tiles are small.
         most: how many to keep at most; `out_x` and `out_y` have shape `(most, L, 8)`.
         out_steps: temporal steps of each, `(most,)`.
         problem: receives code, level, needed and available bits if there is none, `(4,)`.
@@ -68,6 +70,8 @@ def spatial_options(
     words = np.empty(wide)
     left = np.empty(8, dtype=np.int64)
     split = np.empty(8, dtype=np.int64)
+    may = np.empty(8, dtype=np.bool_)
+    spread = np.empty(3)
     for axis in range(2 * levels - 1, -1, -1):
         level, along_x = axis // 2, axis % 2 == 0
         fan = fan_x[level] if along_x else fan_y[level]
@@ -86,49 +90,60 @@ def spatial_options(
                 for i in range(levels):
                     split[d] *= beam_x[parent, i, d] * beam_y[parent, i, d]
                 left[d] = ceil_div(layer[d], split[d])
+            whole = 1.0
+            needs = 0
+            useful = False
+            for d in range(8):
+                may[d] = unroll_x[level, d] if along_x else unroll_y[level, d]
+                whole *= left[d]
+                useful = useful or (may[d] and left[d] > 1)
+                needs += must_split[d] and left[d] > 1
+            for tensor in range(3):
+                spread[tensor] = bits[tensor]
+                for d in range(8):
+                    if INDEXES[tensor, d]:
+                        spread[tensor] *= split[d]
             for first in range(-1, 8):
+                one = 1
                 if first < 0:
-                    if wired:
+                    if wired or (useful and not shy):
                         continue
-                    useful = False
-                    for d in range(8):
-                        allowed = unroll_x[level, d] if along_x else unroll_y[level, d]
-                        useful = useful or (allowed and left[d] > 1)
-                    if useful:
-                        continue
-                    one = 1
                 else:
-                    allowed = unroll_x[level, first] if along_x else unroll_y[level, first]
-                    if not allowed or (left[first] == 1 and not wired):
+                    if not may[first] or (left[first] == 1 and not wired):
                         continue
                     one = fan
                     if not wired:
                         one = ceil_div(left[first], ceil_div(left[first], min(fan, left[first])))
                 for second in range(-1, 8):
                     two = 1
+                    total = whole
+                    met = 0
+                    if first >= 0:
+                        total = total / left[first] * ceil_div(left[first], one)
+                        met = must_split[first] and left[first] > 1 and one >= left[first]
                     if second >= 0:
-                        if first < 0 or second == first or wired or fan // one < 2:
+                        if first < 0 or wired or fan // one < 2:
+                            break
+                        if second == first:
                             continue
-                        allowed = unroll_x[level, second] if along_x else unroll_y[level, second]
-                        if not allowed or left[second] == 1:
+                        if not may[second] or left[second] == 1:
                             continue
                         two = min(fan // one, left[second])
                         two = ceil_div(left[second], ceil_div(left[second], two))
-                    total, sent = 1.0, 0.0
-                    stuck = False
-                    for d in range(8):
-                        factor = one if d == first else (two if d == second else 1)
-                        total *= ceil_div(left[d], factor)
-                        stuck = stuck or (must_split[d] and factor < left[d])
-                    if stuck:
+                        total = total / left[second] * ceil_div(left[second], two)
+                        met += must_split[second] and two >= left[second]
+                    if met < needs:
                         continue
+                    sent = 0.0
                     for tensor in range(3):
-                        distinct = bits[tensor]
-                        for d in range(8):
-                            if INDEXES[tensor, d]:
-                                factor = one if d == first else (two if d == second else 1)
-                                distinct *= split[d] * factor
+                        distinct = spread[tensor]
+                        if first >= 0 and INDEXES[tensor, first]:
+                            distinct *= one
+                        if second >= 0 and INDEXES[tensor, second]:
+                            distinct *= two
                         sent += distinct
+                    if shy:
+                        total = -total
                     found = _insert_option(
                         parent,
                         first,

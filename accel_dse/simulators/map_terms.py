@@ -126,6 +126,7 @@ SEARCH = np.dtype(
         ("base", np.int64, (8,)),
         ("left", np.int64, (8,)),
         ("tile", np.int64, (8,)),
+        ("fixed", np.uint8, (MAX_LEVELS, 8)),
         ("least", np.int64, (MAX_LEVELS, 8)),
         # Scratch.
         ("extent", np.int64, (8,)),
@@ -147,11 +148,15 @@ SEARCH = np.dtype(
         ("room", np.int64),
         ("whole_bits", np.float64, (2,)),
         ("fewest_transfers", np.float64),
+        ("broken", np.int64),
+        ("tried", np.int64, (8,)),
     ],
     align=True,
 )
 """Scratch of one search. `room` is the level that hands activations over, 0 if there is none;
-`whole_bits` what all inputs and all outputs take of one of its instances."""
+`whole_bits` what all inputs and all outputs take of one of its instances; `broken` the code of the
+rule that the last mapping broke; `tried` what tells the
+variants of a block apart."""
 
 
 @compiled
@@ -178,6 +183,13 @@ def fits(chip: Any, level: int, words: Any, kind: int, share: float) -> bool:
     Args:
         kind: which bits an output takes: `OUTPUTS`, or `PARTIAL` if products are added later.
     """
+    return overflow(chip, level, words, kind, share) == 0
+
+
+@compiled
+def overflow(chip: Any, level: int, words: Any, kind: int, share: float) -> int:
+    """The tensors that lie where something does not fit, as bits; see `fits`."""
+    found = 0
     for t in range(3):
         if not chip.keeps[level, t]:
             continue
@@ -189,8 +201,8 @@ def fits(chip: Any, level: int, words: Any, kind: int, share: float) -> bool:
             ):
                 used += words[other] * chip.word_bits[level, kind if other == OUTPUTS else other]
         if used > chip.capacity_bits[level, t] * share:
-            return False
-    return True
+            found |= 1 << t
+    return found
 
 
 @compiled

@@ -7,7 +7,7 @@ cycle-level engine, and the best of them handed to whoever plays them. Determini
 designs and layers; one task per design, which ends at the first layer that has no mapping.
 
 Whether a layer has a mapping does not depend on the effort: where a search finds none, those of
-all efforts are tried.
+all efforts are tried, and last the smallest mapping there is.
 """
 
 # A record has no type that mypy knows.
@@ -21,7 +21,7 @@ import numpy as np
 
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
-from accel_dse.simulators import loop_counts
+from accel_dse.simulators import loop_counts, loop_rules
 from accel_dse.simulators.loop_records import INPUTS, OUTPUTS, Ints
 from accel_dse.simulators.map_estimate import ESTIMATE
 from accel_dse.simulators.map_search import search
@@ -59,6 +59,7 @@ class Effort:
         looked_at: tiles looked at for each split, and blocks for each tile, about.
         fine: whether dimensions are also cut into 3, 6, 12, ... parts.
         finalists: mappings handed on for each way.
+        shy: whether to spread the layer as little as possible, so that tiles are small.
     """
 
     splits: int
@@ -68,6 +69,7 @@ class Effort:
     looked_at: int
     fine: bool
     finalists: int
+    shy: bool = False
 
 
 EFFORTS: Mapping[str, Effort] = {
@@ -75,6 +77,14 @@ EFFORTS: Mapping[str, Effort] = {
     "normal": Effort(16, 2, 12, 8, 16, True, 8),
     "high": Effort(MAX_SPLITS, 6, 48, 24, 512, True, 24),
 }
+
+LAST_RESORTS = (
+    Effort(MAX_SPLITS, 1, MAX_SPLITS, 24, 1, False, 1),
+    Effort(MAX_SPLITS, 6, 48, 24, 512, True, 1, shy=True),
+    Effort(MAX_SPLITS, 1, MAX_SPLITS, 24, 1, False, 1, shy=True),
+)
+"""Where all efforts fail: the smallest tiles, the least spread, and both, which occupies less than
+any other mapping does."""
 
 MOST_ROWS = 65_536
 """Rows of finalists that one call may ask for: bounds memory at about 150 MB."""
@@ -122,7 +132,20 @@ class Mapped:
             )
         if code == NO_SPLIT:
             return f"{name}: no dimension may be split over the hardwired axis of {place}"
+        if int(needed) in RULES:
+            last = f"the last one looked at breaks {RULES[int(needed)]} at {place}"
+            return f"{name}: no valid mapping found: {last}"
         return f"{name}: no valid mapping found"
+
+
+RULES: Mapping[int, str] = {
+    loop_rules.UNCOVERED: "the cover of a dimension",
+    loop_rules.LOOP: "the rule which loops run",
+    loop_rules.WHOLE: "the rule what is whole",
+    loop_rules.CAPACITY: "the capacity",
+    loop_rules.PROGRAM: "the length of the program",
+}
+"""What a mapping may break, in words."""
 
 
 def rows_for(effort: Effort, layers: int) -> int:
@@ -159,7 +182,7 @@ def map_layers(
     if asked is None:
         asked = np.tile(np.arange(WAYS) == 0, (u, 1))
     room, whole = _handed_over(hardware, layers)
-    attempts = tuple(_options(e, goal) for e in (effort, *EFFORTS.values()))
+    attempts = tuple(_options(e, goal) for e in (effort, *EFFORTS.values(), *LAST_RESORTS))
 
     def search_designs(start: int, stop: int) -> None:
         _search_designs(
@@ -189,7 +212,7 @@ def map_layers(
 
 def new_memory(effort: Effort) -> Any:
     """What one thread searches in: scratch, and lists as long as the longest effort's."""
-    most = (effort, *EFFORTS.values())
+    most = (effort, *EFFORTS.values(), *LAST_RESORTS)
     return (
         np.zeros(1, SEARCH)[0],
         np.zeros(max(e.tiles for e in most), INNER),
@@ -202,7 +225,7 @@ def new_memory(effort: Effort) -> Any:
     )
 
 
-def _options(effort: Effort, goal: Goal) -> tuple[int, int, int, int, int, bool, int]:
+def _options(effort: Effort, goal: Goal) -> tuple[int, int, int, int, int, bool, int, bool]:
     """An effort as `map_search.search` reads it."""
     return (
         effort.splits,
@@ -212,6 +235,7 @@ def _options(effort: Effort, goal: Goal) -> tuple[int, int, int, int, int, bool,
         effort.looked_at,
         effort.fine,
         GOALS.index(goal),
+        effort.shy,
     )
 
 
@@ -225,7 +249,8 @@ def _handed_over(hardware: Hardware, layers: Sequence[Layer]) -> tuple[int, Floa
     words = np.array([[a.words("inputs"), a.words("outputs")] for a in layers], dtype=np.float64)
     instances = np.prod((hardware.fanout_x * hardware.fanout_y)[:, :level], axis=1)
     bits = hardware.word_bits[:, level, [INPUTS, OUTPUTS]]
-    return level, words * bits[:, None] / instances[:, None, None]
+    # Kernels are compiled anew for each layout of memory.
+    return level, np.ascontiguousarray(words * bits[:, None] / instances[:, None, None])
 
 
 def shared_level(hardware: Hardware) -> int | None:
@@ -264,6 +289,12 @@ def _search_designs(
             state.whole_bits[0], state.whole_bits[1] = whole[i, j, 0], whole[i, j, 1]
             row = (i * found.shape[1] + j) * slots
             for effort in attempts:
+                # Which splits fit does not depend on the effort, and small tiles need programs
+                # that are no shorter.
+                if problem[i, j, 0] == NO_TILE and not effort[7]:
+                    continue
+                if problem[i, j, 0] == NO_PROGRAM and (effort[7] or effort[4] == 1):
+                    continue
                 search(
                     chips[i],
                     machines[i],
@@ -275,7 +306,7 @@ def _search_designs(
                     problem[i, j],
                 )
                 found[i, j] = _write(chips[i].levels, memory, factors, ways, row)
-                if found[i, j] > 0 or problem[i, j, 0] <= NO_TILE:
+                if found[i, j] > 0 or problem[i, j, 0] == NO_SPLIT:
                     break
             if found[i, j] == 0:
                 break

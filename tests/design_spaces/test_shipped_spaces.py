@@ -50,18 +50,8 @@ def test_what_a_space_says_of_itself_is_there(name):
         assert reference.description
 
 
-MISSED = pytest.mark.xfail(
-    strict=False,
-    reason="the mapper finds nothing where weights pass a small level in parts, as the filter rows "
-    "of ResNet-18's layer4.0/conv2 must pass the weight FIFO of tpu_like, though mappings exist",
-)
-
-
 @pytest.mark.parametrize("workload", ["resnet18", "mobilenet_v2"])
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=MISSED) if n == "tpu_like" else n for n in WITH_HARDWARE],
-)
+@pytest.mark.parametrize("name", WITH_HARDWARE)
 def test_random_designs_work_or_say_why_not(name, workload):
     file, sim = simulator(name, fidelity="analytical", mapper_effort="low")
     designs = file.space.columns(file.space.sample(150, np.random.default_rng(3)))

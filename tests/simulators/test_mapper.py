@@ -57,6 +57,31 @@ def test_whether_a_layer_can_run_does_not_depend_on_the_effort():
     assert (found["high"] == found["normal"]).all()
 
 
+def test_weights_that_do_not_fit_an_inner_level_at_once_pass_it_in_parts():
+    # Four array tiles of 128 x 128 weights fit the FIFO; the layer has 9 x 4 x 4 of them.
+    file = load_space("tpu_like")
+    design = {
+        "mesh": 128,
+        "unified_mib": 2,
+        "accumulator_mib": 4,
+        "weight_tiles": 4,
+        "dram_gb_per_s": 136,
+    }
+    hardware = bind(read_template(file.accelerator, file.space), file.space.columns([design]))
+    layer = Layer(name="layer4.0/conv2", K=512, C=512, P=7, Q=7, R=3, S=3)
+    mapped = mapper.map_layers(hardware, [layer], effort=mapper.EFFORTS["low"])
+    assert mapped.found[0, 0] > 0
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_what_has_no_mapping_says_which_level_is_too_small(template):
+    hardware = hardware_of(template, 40, 9)
+    mapped = mapper.map_layers(hardware, LAYERS, effort=mapper.EFFORTS["low"])
+    for i in np.flatnonzero(mapped.failed() >= 0):
+        j = mapped.failed()[i]
+        assert "needs" in mapped.reason(i, j, hardware, LAYERS[j].name)
+
+
 def test_a_design_s_mappings_do_not_depend_on_its_batch():
     hardware = hardware_of("edge", 12, 4)
     whole = mapper.map_layers(hardware, LAYERS, effort=mapper.EFFORTS["low"])

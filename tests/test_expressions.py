@@ -29,7 +29,7 @@ ARITHMETIC = st.recursive(
         inner.map(lambda part: f"(-{part})"),
         st.tuples(inner, inner, inner).map(lambda p: f"({p[0]} if {p[1]} > 2 else {p[2]})"),
         st.tuples(inner, inner).map(lambda p: f"max({p[0]}, {p[1]})"),
-        inner.map(lambda part: f"{part} ** 2"),
+        inner.map(lambda part: f"({part} ** 2)"),
     ),
     max_leaves=12,
 )
@@ -66,6 +66,10 @@ def test_a_formula_means_what_python_says_it_means(text):
             expected = eval(text, {"max": max}, here)
         except ZeroDivisionError:
             refusal(text, here)
+            continue
+        except OverflowError:
+            continue
+        if abs(expected) > 1e300:
             continue
         assert Expression(text).evaluate(here).tolist() == [pytest.approx(expected)]
 

@@ -109,15 +109,19 @@ class ResultCache:
 def _opened(path: Path) -> sqlite3.Connection:
     link = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
-        (identity,) = link.execute("PRAGMA application_id").fetchone()
+        link.execute("BEGIN")  # both answers of one moment: another process may be making it now
         (objects,) = link.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        (identity,) = link.execute("PRAGMA application_id").fetchone()
+        link.execute("COMMIT")
         _refuse_another(path, bool(objects) and identity != APPLICATION_ID)
         link.execute("PRAGMA journal_mode = TRUNCATE")
         link.execute("PRAGMA synchronous = NORMAL")
         if not objects:
+            link.execute("BEGIN IMMEDIATE")
             link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             columns = "key TEXT PRIMARY KEY, content TEXT NOT NULL, sha256 TEXT NOT NULL"
             link.execute(f"CREATE TABLE IF NOT EXISTS result ({columns}) WITHOUT ROWID")
+            link.execute("COMMIT")
     except BaseException:
         link.close()
         raise

@@ -110,8 +110,8 @@ def test_several_seeds_make_one_page(log, capsys):
     assert main([*SEARCH, "--log", "other.db", "--seed", "1"]) == 0
     found = paged(log, "other.db", "--no-simulate")
     assert [run["name"] for run in found["about"]["runs"]] == [
-        "evolution, seed 0",
-        "evolution, seed 1",
+        "auto, seed 0",
+        "auto, seed 1",
     ]
     assert found["digest"]["trials"] == 24
     assert [band["seeds"] for band in found["digest"]["convergence"]["bands"]] == [2]

@@ -539,7 +539,8 @@ def test_a_pickled_simulator_is_one_with_the_same_options(bench):
 def test_nothing_outlives_a_killed_study(bench, template, number):
     hang = 'sh -c "setsid sleep 60 & sleep 60" {result}'
     code = f"""if True:
-        import tempfile, threading
+        import signal, tempfile, threading
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
         import numpy as np
         tempfile.tempdir = {str(bench.temporary)!r}
         from accel_dse.simulators.process import ProcessSimulator

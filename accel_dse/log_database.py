@@ -138,21 +138,35 @@ def _own(path: Path, options: str, write: bool) -> sqlite3.Connection:
 
 
 def _mark(link: sqlite3.Connection, path: Path, write: bool) -> None:
-    (identity,) = link.execute("PRAGMA application_id").fetchone()
-    (objects,) = link.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if identity != APPLICATION_ID and objects:
-        raise LogError(f"{path}: is an SQLite database, but not a trial log")
-    (version,) = link.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise _too_new(str(path), version)
+    link.execute("BEGIN")  # all answers of one moment: another process may be making it now
+    _is_new(link, path)
+    link.execute("COMMIT")
     link.execute("PRAGMA foreign_keys = ON")
     if write:
         journal = "TRUNCATE" if file_system(path) in NETWORK_FILE_SYSTEMS else "WAL"
         link.execute(f"PRAGMA journal_mode = {journal}")
         link.execute("PRAGMA synchronous = FULL")
-        if not objects:
+        link.execute("BEGIN IMMEDIATE")
+        if _is_new(link, path):
             link.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             link.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        link.execute("COMMIT")
+
+
+def _is_new(link: sqlite3.Connection, path: Path) -> bool:
+    """Whether it is an empty database; called in a transaction.
+
+    Raises:
+        LogError: it is not ours, or of a newer form.
+    """
+    (identity,) = link.execute("PRAGMA application_id").fetchone()
+    (objects,) = link.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (version,) = link.execute("PRAGMA user_version").fetchone()
+    if identity != APPLICATION_ID and objects:
+        raise LogError(f"{path}: is an SQLite database, but not a trial log")
+    if version > SCHEMA_VERSION:
+        raise _too_new(str(path), version)
+    return not objects
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:

@@ -156,3 +156,20 @@ def read_options(label: str, cls: Callable[..., Any], given: Mapping[str, Any]) 
         if option.default is REQUIRED and name not in values:
             raise OptionError(f"{label} needs the option {name!r}")
     return values
+
+
+def require_within(label: str, plugin: object, **bounds: tuple[float, float]) -> None:
+    """Checks options of a plug-in which are numbers; one that is None was left to the plug-in.
+
+    Args:
+        label: what to call the plug-in in a complaint.
+        plugin: has the options as attributes.
+        bounds: option -> the least and the greatest value that it may have.
+
+    Raises:
+        OptionError: a value is beyond its bounds.
+    """
+    for name, (low, high) in bounds.items():
+        value = getattr(plugin, name)
+        if value is not None and not low <= value <= high:
+            raise OptionError(f"{label}: {name}: expected {low:g} to {high:g}, got {value}")

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -8,7 +9,7 @@ import pytest
 from accel_dse import plugins
 from accel_dse.errors import OptionError
 from accel_dse.optimizers.random_search import RandomSearch
-from accel_dse.testing import ToySimulator
+from accel_dse.testing import ToySimulator, toy_problem
 
 
 @pytest.fixture
@@ -111,3 +112,17 @@ def test_an_unknown_option_is_answered_with_those_that_are_known():
 def test_what_the_package_gives_is_not_an_option():
     assert "seed" not in plugins.options(RandomSearch)
     assert "problem" not in plugins.options(RandomSearch)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "wrong"),
+    [
+        ("evolution", {"mutation": -1.0}, "evolution: mutation: expected 0 to inf, got -1"),
+        ("linear_bo", {"doubts": 1e3}, "linear_bo: doubts: expected 0 to 100, got 1000"),
+        ("constrained_bo", {"initial": 0}, "constrained_bo: initial: expected 1 to 10000, got 0"),
+        ("p3bo", {"decay": 2.0}, "p3bo: decay: expected 0 to 1, got 2"),
+    ],
+)
+def test_an_option_beyond_its_bounds_is_refused_with_the_bounds(name, options, wrong) -> None:
+    with pytest.raises(OptionError, match=re.escape(wrong)):
+        plugins.load("optimizers", name)(problem=toy_problem(), **options)

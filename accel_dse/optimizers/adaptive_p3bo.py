@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accel_dse.errors import OptionError
 from accel_dse.optimizers.portfolio import Books, Member, Portfolio
 from accel_dse.parameters import Categorical, Ordinal
+from accel_dse.plugins import require_within
 from accel_dse.space import DesignSpace
 
 OPTIONS: Mapping[str, DesignSpace] = {
@@ -73,14 +73,13 @@ class AdaptiveP3BO(Portfolio):
     tournament: int = 2
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("period", 1, 1_000_000),
-            ("survivors", 0.0, 1.0),
-            ("tournament", 1, 1_000),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise OptionError(f"adaptive_p3bo: {name}: expected {low} to {high}, got {value}")
+        require_within(
+            "adaptive_p3bo",
+            self,
+            period=(1, 1_000_000),
+            survivors=(0.0, 1.0),
+            tournament=(1, 1_000),
+        )
         super().__post_init__()
 
     def founders(self) -> tuple[Member, ...]:

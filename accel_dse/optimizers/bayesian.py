@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse import plugins
 from accel_dse.designs import Columns
-from accel_dse.errors import OptionError
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.belief import Belief, Learner
 from accel_dse.optimizers.climbing import Scored, climb
@@ -50,23 +50,12 @@ class BayesianOptimizer(Optimizer):
     _learner: Learner = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._require("initial", 1, 10_000)
+        plugins.require_within(plugins.name_of("optimizers", type(self)), self, initial=(1, 10_000))
         self._known = Known(self.problem)
         self._elite = Elite(self.problem, PARENTS)
         self._learner = self._new_learner()
         if self.sources:
             self._learner.elders = Elders(self.sources, self._learner.inputs)
-
-    def _require(self, name: str, low: float, high: float) -> None:
-        """Raises OptionError unless an option is within bounds."""
-        value = getattr(self, name)
-        if not low <= value <= high:
-            raise OptionError(f"{self._name}: {name}: expected {low} to {high}, got {value}")
-
-    @property
-    @abstractmethod
-    def _name(self) -> str:
-        """For messages."""
 
     def _new_learner(self) -> Learner:
         return Learner(self.problem, Inputs(self.problem.space))

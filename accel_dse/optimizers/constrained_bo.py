@@ -28,10 +28,6 @@ class ConstrainedBO(BayesianOptimizer):
         ASPLOS 2023.
     """
 
-    @property
-    def _name(self) -> str:
-        return "constrained_bo"
-
     def _worth(self, belief: Belief, x: Floats) -> Floats:
         means, stds = belief.costs(x)
         weights = np.ones(1)

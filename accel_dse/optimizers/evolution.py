@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from accel_dse.errors import OptionError
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.elite import Elite
 from accel_dse.optimizers.novelty import Known
+from accel_dse.plugins import require_within
 from accel_dse.trial import Design
 
 ROUNDS = 4
@@ -51,16 +51,15 @@ class Evolution(Optimizer):
     _elite: Elite = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("population", 2, 10_000),
-            ("tournament", 1, 1_000),
-            ("crossover", 0.0, 1.0),
-            ("mutation", 0.0, np.inf),
-            ("immigrants", 0.0, 1.0),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise OptionError(f"evolution: {name}: expected {low} to {high}, got {value}")
+        require_within(
+            "evolution",
+            self,
+            population=(2, 10_000),
+            tournament=(1, 1_000),
+            crossover=(0.0, 1.0),
+            mutation=(0.0, np.inf),
+            immigrants=(0.0, 1.0),
+        )
         self._known = Known(self.problem)
         self._elite = Elite(self.problem, self.population)
 

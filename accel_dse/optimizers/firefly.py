@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.designs import Columns, length, rows
-from accel_dse.errors import OptionError
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.elite import Candidate, ranked
 from accel_dse.optimizers.novelty import Known
+from accel_dse.plugins import require_within
 from accel_dse.problem import Problem
 from accel_dse.trial import Design, Outcome, Trial
 
@@ -137,18 +137,17 @@ class Firefly(Optimizer):
     _swarm: Swarm = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("pool", 2, 10_000),
-            ("gravity", 0.0, 100.0),
-            ("negative_gravity", 0.0, 100.0),
-            ("visibility", 0.0, 1e6),
-            ("perturbation", 1e-6, 10.0),
-            ("penalty", 0.0, 1.0),
-            ("calm", 0.0, 1.0),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise OptionError(f"firefly: {name}: expected {low:g} to {high:g}, got {value}")
+        require_within(
+            "firefly",
+            self,
+            pool=(2, 10_000),
+            gravity=(0.0, 100.0),
+            negative_gravity=(0.0, 100.0),
+            visibility=(0.0, 1e6),
+            perturbation=(1e-6, 10.0),
+            penalty=(0.0, 1.0),
+            calm=(0.0, 1.0),
+        )
         self._known = Known(self.problem)
         self._swarm = Swarm(self.problem, self.pool, self.penalty, self.calm)
 

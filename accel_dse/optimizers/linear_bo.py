@@ -9,6 +9,7 @@ from accel_dse.optimizers.acquisition import lower_confidence_bound
 from accel_dse.optimizers.bayesian import BayesianOptimizer
 from accel_dse.optimizers.belief import Belief, Learner
 from accel_dse.optimizers.climbing import Scored
+from accel_dse.plugins import require_within
 from accel_dse.surrogates.gaussian_process import LINEAR
 from accel_dse.surrogates.inputs import Inputs
 
@@ -38,12 +39,7 @@ class LinearBO(BayesianOptimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require("candidates", 1, 100_000)
-        self._require("doubts", 0.0, 100.0)
-
-    @property
-    def _name(self) -> str:
-        return "linear_bo"
+        require_within("linear_bo", self, candidates=(1, 100_000), doubts=(0.0, 100.0))
 
     def _new_learner(self) -> Learner:
         space = self.problem.space

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from accel_dse.errors import OptionError
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.elite import Elite
 from accel_dse.optimizers.novelty import Known
 from accel_dse.optimizers.regressors import Ensemble, chance_to_work, suitable_kinds
 from accel_dse.optimizers.samples import Samples, model_inputs
+from accel_dse.plugins import require_within
 from accel_dse.space import DesignSpace
 from accel_dse.trial import Design
 
@@ -74,16 +74,15 @@ class ModelBased(Optimizer):
     )
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("warmup", 1, 1_000_000),
-            ("optimism", 0.0, 100.0),
-            ("generations", 1, 10_000),
-            ("brood", 10, 1_000_000),
-            ("explore", 0.0, 1.0),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise OptionError(f"model_based: {name}: expected {low:g} to {high:g}, got {value}")
+        require_within(
+            "model_based",
+            self,
+            warmup=(1, 1_000_000),
+            optimism=(0.0, 100.0),
+            generations=(1, 10_000),
+            brood=(10, 1_000_000),
+            explore=(0.0, 1.0),
+        )
         self._known = Known(self.problem)
         self._elite = Elite(self.problem, PARENTS)
 

@@ -42,10 +42,6 @@ class ParetoBO(BayesianOptimizer):
         number where measurements are noisy).
     """
 
-    @property
-    def _name(self) -> str:
-        return "pareto_bo"
-
     def _worth(self, belief: Belief, x: Floats) -> Floats:
         means, stds = belief.costs(x)
         if means.shape[1] == 1:

@@ -103,16 +103,14 @@ class Portfolio(Optimizer):
     _books: Books | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("round_size", 1, 1_000_000),
-            ("decay", 0.0, 1.0),
-            ("temperature", 1e-6, 1e6),
-            ("least", 0.0, 1.0),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                label = plugins.name_of("optimizers", type(self))
-                raise OptionError(f"{label}: {name}: expected {low:g} to {high:g}, got {value}")
+        plugins.require_within(
+            plugins.name_of("optimizers", type(self)),
+            self,
+            round_size=(1, 1_000_000),
+            decay=(0.0, 1.0),
+            temperature=(1e-6, 1e6),
+            least=(0.0, 1.0),
+        )
         self._known = Known(self.problem)
         founders = self.founders()
         names = [member.name for member in founders]

@@ -34,10 +34,6 @@ class RelaxedGP(BayesianOptimizer):
         Garrido-Merchan and Hernandez-Lobato, Neurocomputing 380, 2020.
     """
 
-    @property
-    def _name(self) -> str:
-        return "relaxed_gp"
-
     def _new_learner(self) -> Learner:
         return Learner(self.problem, Inputs(self.problem.space, features=False))
 

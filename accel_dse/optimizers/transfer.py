@@ -63,10 +63,12 @@ class Transfer(Optimizer):
     _queues: list[list[Design]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, low, high in (("seeds", 0, 10_000), ("share", 0.0, 1.0)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise OptionError(f"transfer: {name}: expected {low} to {high}, got {value}")
+        plugins.require_within(
+            "transfer",
+            self,
+            seeds=(0, 10_000),
+            share=(0.0, 1.0),
+        )
         made = plugins.load("optimizers", self.optimizer)
         if issubclass(made, Transfer):
             raise OptionError("transfer: the optimizer that searches must be another one")

@@ -22,10 +22,6 @@ class TreeBO(BayesianOptimizer):
     (Chen et al., "Learning to Optimize Tensor Programs", NeurIPS 2018).
     """
 
-    @property
-    def _name(self) -> str:
-        return "tree_bo"
-
     def _new_learner(self) -> Learner:
         return Learner(self.problem, Inputs(self.problem.space), regress=fit_forest)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from accel_dse.dataset import Dataset
 from accel_dse.errors import DesignError, OptionError
 from accel_dse.parameters import Categorical, Permutation
+from accel_dse.plugins import require_within
 from accel_dse.problem import Goal, Objective
 from accel_dse.surrogates.base import Fitted, Surrogate
 from accel_dse.surrogates.context import FEATURES, ContextScale
@@ -94,22 +95,21 @@ class Conservative(Surrogate):
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("alpha", 0.0, 1e3),
-            ("beta", 0.0, 1e3),
-            ("ceiling", -10.0, 10.0),
-            ("mined", 2, 65_536),
-            ("ranking_weight", 0.0, 1e3),
-            ("feasibility_weight", 0.0, 1e3),
-            ("members", 1, 64),
-            ("held_out", 0.01, 0.5),
-            ("steps", 1, 10_000_000),
-            ("batch", 2, 65_536),
-            ("learning_rate", 1e-9, 1.0),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise OptionError(f"conservative: {name}: expected {low} to {high}, got {value}")
+        require_within(
+            "conservative",
+            self,
+            alpha=(0.0, 1e3),
+            beta=(0.0, 1e3),
+            ceiling=(-10.0, 10.0),
+            mined=(2, 65_536),
+            ranking_weight=(0.0, 1e3),
+            feasibility_weight=(0.0, 1e3),
+            members=(1, 64),
+            held_out=(0.01, 0.5),
+            steps=(1, 10_000_000),
+            batch=(2, 65_536),
+            learning_rate=(1e-9, 1.0),
+        )
         for name, kind in (("miner", Miner), ("contextual", Contextual), ("over_limit", OverLimit)):
             if getattr(self, name) not in get_args(kind):
                 raise OptionError(

@@ -100,7 +100,10 @@ class Study:
                     if not crew.tickets:
                         break
                     done = crew.finished(until.deadline)
-                    new = [m.trial(i, ticket) for i, (ticket, m) in enumerate(done, len(trials))]
+                    new = [
+                        measured.trial(i, ticket.design, ticket.source)
+                        for i, (ticket, measured) in enumerate(done, len(trials))
+                    ]
                     desk.close([ticket for ticket, _ in done], new, under_way=crew.tickets)
                     trials += new
                     tally.add(new)

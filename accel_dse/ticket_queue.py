@@ -31,7 +31,7 @@ from accel_dse.log_rows import (
     trials_of,
 )
 from accel_dse.log_tables import STUDY, TICKET, TRIAL, WRITER
-from accel_dse.trial import Trial
+from accel_dse.trial import Design, Trial
 
 _TICKET = [TICKET.c[name] for name in (*TICKET_ROW, "sha256", "trial_idx")]
 
@@ -139,12 +139,12 @@ class TicketQueue:
             held = _open(study) & (TICKET.c.number == ticket.number) & (TICKET.c.token == token)
             link.execute(TICKET.update().where(held).values(lease_until=0.0, token=""))
 
-    def finish(self, ticket: Ticket, make: Callable[[int, Ticket], Trial]) -> Trial | None:
+    def finish(self, ticket: Ticket, make: Callable[[int, Design, str], Trial]) -> Trial | None:
         """Appends the trial of a ticket, and closes it, in one transaction.
 
         Args:
             ticket: taken.
-            make: its trial, given its index.
+            make: its trial, given its index, its design and who proposed that.
 
         Returns:
             The trial; None if another worker brought one first.
@@ -156,7 +156,7 @@ class TicketQueue:
             closed = link.execute(TICKET.update().where(mine).values(trial_idx=index))
             if closed.rowcount != 1:
                 return None
-            trial = make(index, ticket)
+            trial = make(index, ticket.design, ticket.source)
             link.execute(TRIAL.insert().values(study_id=study), [trial_row(trial)])
         return trial
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from accel_dse.errors import SimulatorError, SimulatorTimeoutError
-from accel_dse.log_rows import Ticket
 from accel_dse.metrics import Metrics
 from accel_dse.problem import Problem
 from accel_dse.simulators.base import Simulator
@@ -24,11 +23,9 @@ class Measured:
     ended: float
     host: str
 
-    def trial(self, index: int, ticket: Ticket) -> Trial:
-        """The trial of the design on `ticket`, at its place in the log."""
-        return Trial(
-            index=index, design=ticket.design, source=ticket.source, **dict(vars(self).items())
-        )
+    def trial(self, index: int, design: Design, source: str = "") -> Trial:
+        """The trial of `design`, at its place in the log."""
+        return Trial(index=index, design=design, source=source, **dict(vars(self).items()))
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,11 @@ class Measure:
             failed(failures[i], *about) if i in failures else _measured(metrics, places[i], *about)
             for i in range(len(designs))
         ]
+
+    def trials(self, designs: Sequence[Design], first: int = 0) -> list[Trial]:
+        """What became of each of `designs` as trials, which no log keeps; `first` is an index."""
+        measured = enumerate(zip(designs, self(designs)), first)
+        return [what.trial(i, design) for i, (design, what) in measured]
 
 
 def failed(error: SimulatorError, started: float, ended: float, host: str) -> Measured:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from accel_dse.execution.measuring import Measure
 from accel_dse.files import load_space
 from accel_dse.mapping_space import mapping_space
 from accel_dse.optimizers.codesign import Codesign, fixed_parameter
@@ -23,7 +24,6 @@ from accel_dse.problem import Objective, Problem
 from accel_dse.simulators.explicit import ExplicitMappingSimulator
 from accel_dse.space import DesignSpace
 from accel_dse.template import read_template
-from accel_dse.trial import Outcome, Trial
 from accel_dse.workloads.load import load
 
 SPACES = {
@@ -43,22 +43,9 @@ def best_of(problem, simulator, options, seed, hardware_trials, mapping_trials):
         mapping=options.mapping,
         mapping_trials=mapping_trials,
     )
+    measure = Measure(problem, simulator)
     while len(optimizer.trials) < hardware_trials * mapping_trials:
-        designs = optimizer.ask(1)
-        columns = problem.space.columns(designs)
-        metrics = simulator.simulate(problem.workloads[0][0], columns)
-        reason = metrics.infeasible[0]
-        optimizer.tell(
-            [
-                Trial(
-                    index=len(optimizer.trials),
-                    design=designs[0],
-                    outcome=Outcome.INFEASIBLE if reason else Outcome.FEASIBLE,
-                    metrics=metrics.row(0),
-                    reason=reason,
-                )
-            ]
-        )
+        optimizer.tell(measure.trials(optimizer.ask(1), len(optimizer.trials)))
     return problem.best(optimizer.trials)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from accel_dse import plugins
+from accel_dse.execution.measuring import Measure
 from accel_dse.files import load_space
 from accel_dse.mapping_space import mapping_space
 from accel_dse.optimizers.codesign import fixed_parameter
@@ -26,7 +27,6 @@ from accel_dse.simulators.accelerator import AcceleratorSimulator
 from accel_dse.simulators.explicit import ExplicitMappingSimulator
 from accel_dse.space import DesignSpace
 from accel_dse.template import read_template
-from accel_dse.trial import Outcome, Trial
 from accel_dse.workloads.load import load
 
 ALL = ["constrained_bo", "evolution", "linear_bo", "relaxed_gp", "tree_bo", "random"]
@@ -68,26 +68,13 @@ def eyeriss(workload, *, hand_tuned):
 def search(problem, simulator, name, seed, trials, batch):
     """Best objective after each trial, `(trials,)`, and what else is reported."""
     optimizer = plugins.load("optimizers", name)(problem=problem, seed=seed)
+    measure = Measure(problem, simulator)
     asking = 0.0
     while len(optimizer.trials) < trials:
         start = time.process_time()
         designs = optimizer.ask(min(batch, trials - len(optimizer.trials)))
         asking += time.process_time() - start
-        columns = problem.space.columns(designs)
-        metrics = simulator.simulate(problem.workloads[0][0], columns)
-        first = len(optimizer.trials)
-        optimizer.tell(
-            [
-                Trial(
-                    index=first + i,
-                    design=design,
-                    outcome=Outcome.INFEASIBLE if metrics.infeasible[i] else Outcome.FEASIBLE,
-                    metrics=metrics.row(i),
-                    reason=metrics.infeasible[i],
-                )
-                for i, design in enumerate(designs)
-            ]
-        )
+        optimizer.tell(measure.trials(designs, len(optimizer.trials)))
     told = optimizer.trials
     costs = [problem.costs(t.metrics)[0] if problem.accepts(t) else np.inf for t in told]
     columns = problem.space.columns([trial.design for trial in told])

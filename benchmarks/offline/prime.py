@@ -31,12 +31,13 @@ from accel_dse import plugins
 from accel_dse.cli.building import build_simulator
 from accel_dse.dataset import Dataset, concatenate
 from accel_dse.datasets import parquet
+from accel_dse.execution.measuring import Measure
 from accel_dse.files import load_space
 from accel_dse.problem import Goal, Limit, Objective, Problem
 from accel_dse.simulators.base import Simulator
 from accel_dse.surrogates.conservative import Conservative
 from accel_dse.surrogates.proposing import Search, best_logged
-from accel_dse.trial import Design, Outcome, Trial
+from accel_dse.trial import Design, Trial
 from accel_dse.workloads.zoo import NETWORKS
 
 LOGS = Path(__file__).resolve().parents[2] / "logged_data"
@@ -122,20 +123,7 @@ class Bench:
 
     def simulate(self, problem: Problem, designs: Sequence[Design], first: int) -> list[Trial]:
         """Trials of designs, the first of which has index `first`."""
-        columns = problem.space.columns(designs)
-        metrics = problem.combine(
-            [self.simulator.simulate(workload, columns) for workload, _ in problem.workloads]
-        )
-        return [
-            Trial(
-                index=first + i,
-                design=design,
-                outcome=Outcome.INFEASIBLE if metrics.infeasible[i] else Outcome.FEASIBLE,
-                metrics=metrics.row(i),
-                reason=metrics.infeasible[i],
-            )
-            for i, design in enumerate(designs)
-        ]
+        return Measure(problem, self.simulator).trials(designs, first)
 
     def online(self, name: str, problem: Problem, calls: Sequence[int], seed: int) -> list[float]:
         """The best latency after each number of calls; infinite if none was accepted."""

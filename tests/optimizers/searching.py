@@ -1,25 +1,17 @@
 """A search on the toy accelerator, for tests of optimizers."""
 
+from accel_dse.execution.measuring import Measure
 from accel_dse.testing import ToySimulator, toy_problem
-from accel_dse.trial import Outcome, Trial
 
 PROBLEM = toy_problem()
 
 
 def simulated(proposals, first=0, problem=PROBLEM):
     """The trials that `proposals` become."""
-    columns = problem.space.columns([proposal.design for proposal in proposals])
-    metrics = ToySimulator().simulate(problem.workloads[0][0], columns)
+    measured = Measure(problem, ToySimulator())([proposal.design for proposal in proposals])
     return [
-        Trial(
-            index=first + i,
-            design=proposal.design,
-            source=proposal.source,
-            outcome=Outcome.INFEASIBLE if metrics.infeasible[i] else Outcome.FEASIBLE,
-            metrics=metrics.row(i),
-            reason=metrics.infeasible[i],
-        )
-        for i, proposal in enumerate(proposals)
+        what.trial(i, proposal.design, proposal.source)
+        for i, (what, proposal) in enumerate(zip(measured, proposals), first)
     ]
 
 

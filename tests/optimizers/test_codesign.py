@@ -6,6 +6,7 @@ import pytest
 from accel_dse.cli import main
 from accel_dse.constraints import Constraint
 from accel_dse.errors import DesignError, OptionError
+from accel_dse.execution.measuring import Measure
 from accel_dse.expressions import Expression
 from accel_dse.files import load_space
 from accel_dse.mapping_space import mapping_space
@@ -38,17 +39,7 @@ PROBLEM = problem_of()
 
 
 def simulated(designs, first=0, problem=PROBLEM):
-    metrics = SIMULATOR.simulate(problem.workloads[0][0], problem.space.columns(designs))
-    return [
-        Trial(
-            index=first + i,
-            design=design,
-            outcome=Outcome.INFEASIBLE if metrics.infeasible[i] else Outcome.FEASIBLE,
-            metrics=metrics.row(i),
-            reason=metrics.infeasible[i],
-        )
-        for i, design in enumerate(designs)
-    ]
+    return Measure(problem, SIMULATOR).trials(designs, first)
 
 
 def codesign(problem=PROBLEM, **options):

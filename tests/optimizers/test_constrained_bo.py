@@ -5,6 +5,7 @@ import pytest
 
 from accel_dse.constraints import Constraint
 from accel_dse.errors import DesignError, OptionError
+from accel_dse.execution.measuring import Measure
 from accel_dse.expressions import Expression
 from accel_dse.optimizers.constrained_bo import ConstrainedBO
 from accel_dse.optimizers.linear_bo import LinearBO
@@ -36,8 +37,7 @@ def told(designs, metrics, first=0):
 
 
 def simulated(designs, first=0, problem=PROBLEM):
-    metrics = ToySimulator().simulate(problem.workloads[0][0], problem.space.columns(designs))
-    return told(designs, lambda i: metrics.row(i - first), first)
+    return Measure(problem, ToySimulator()).trials(designs, first)
 
 
 def search(optimizer, n, batch=1):

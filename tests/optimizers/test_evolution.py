@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from accel_dse.errors import OptionError
+from accel_dse.execution.measuring import Measure
 from accel_dse.optimizers.evolution import Evolution
 from accel_dse.optimizers.random_search import RandomSearch
 from accel_dse.testing import ToySimulator, toy_problem
@@ -11,17 +12,7 @@ PROBLEM = toy_problem()
 
 
 def simulated(designs, first=0, problem=PROBLEM):
-    metrics = ToySimulator().simulate(problem.workloads[0][0], problem.space.columns(designs))
-    return [
-        Trial(
-            index=first + i,
-            design=design,
-            outcome=Outcome.INFEASIBLE if metrics.infeasible[i] else Outcome.FEASIBLE,
-            metrics=metrics.row(i),
-            reason=metrics.infeasible[i],
-        )
-        for i, design in enumerate(designs)
-    ]
+    return Measure(problem, ToySimulator()).trials(designs, first)
 
 
 def search(optimizer, n, batch=5):

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := demo/edge_mobilenet_v2.sqlite
 
-.PHONY: demo test test-slow kernels lint types docs check clean
+.PHONY: demo test test-slow kernels lint types docs docs-fast wheel-check check clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -39,9 +39,18 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-docs: $(VENV)/.dev ## The documentation as pages, in docs/_build; any warning is an error
+$(VENV)/.docs: $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs kernels ## The documentation as pages, in docs/_build, notebooks run; any warning is an error
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
+
+docs-fast: $(VENV)/.docs ## The same without running the notebooks, which the tests do, too
+	$(BIN)/sphinx-build -q -W --keep-going -D nb_execution_mode=off docs docs/_build/fast
+
+wheel-check: ## Builds wheel and sdist, and runs the demo from the wheel in an empty environment
+	PYTHON=$(PYTHON) tests/wheel_check.sh
 
 check: lint types test
 

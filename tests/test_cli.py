@@ -465,12 +465,20 @@ def test_what_is_no_log_cannot_be_reported(capsys, place):
 # list and check
 
 
-@pytest.mark.parametrize("kind", ["spaces", "workloads", "optimizers", "simulators", "surrogates"])
+@pytest.mark.parametrize(
+    "kind", ["spaces", "workloads", "optimizers", "simulators", "surrogates", "stubs"]
+)
 def test_everything_can_be_listed(capsys, kind):
     rows = answered(capsys, "list", kind)
     output = said(capsys, "list", kind).out
     assert all(next(iter(row.values())) in output for row in rows)
     assert rows or f"no {kind} yet" in output
+
+
+def test_a_listed_stub_can_be_copied(capsys):
+    folders = {row["stub"]: Path(row["folder"]) for row in answered(capsys, "list", "stubs")}
+    assert (folders["python"] / "simulator.py").is_file()
+    assert (folders["timeloop"].parent / "serving.py").is_file()
 
 
 def test_an_optimizer_is_listed_with_its_options(capsys):

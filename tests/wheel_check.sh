@@ -28,12 +28,15 @@ cp "$checkout/notebooks/networks/mobilenet_v2.onnx" .
 dse="$FOLDER/stranger/bin/accel-dse"
 where=$("$FOLDER/stranger/bin/python" -c 'import accel_dse; print(accel_dse.__file__)')
 case $where in "$FOLDER"/*) ;; *) echo "it is $where that was imported"; exit 1 ;; esac
-for kind in spaces workloads optimizers simulators; do "$dse" list "$kind" --json >"$kind.json"; done
+for kind in spaces workloads optimizers simulators stubs; do "$dse" list "$kind" --json >"$kind.json"; done
 "$dse" check edge
 "$dse" simulate edge --workload mobilenet_v2 --layers --trace trace.json
 "$dse" optimize edge --workload mobilenet_v2.onnx \
   --minimize latency_ms --limit 'area_mm2<=27' --trials 30 --log run.sqlite
 "$dse" report run.sqlite --out report.html
+stubs=$(dirname "$where")/simulator_stubs
+"$dse" simulate "$stubs/python/space.yaml" --workload mobilenet_v2 --set pes=8 \
+  --simulator process --simulator-option command="python3 $stubs/python/simulator.py"
 "$dse" report run.sqlite --out report.pdf
 for made in trace.json report.html report.pdf; do test -s "$made"; done
 grep -q edge_tpu_like report.html

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     OPTIMIZERS = "optimizers"
     SIMULATORS = "simulators"
     SURROGATES = "surrogates"
+    STUBS = "stubs"
 
 
 def list_command(

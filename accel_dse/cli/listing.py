@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from inspect import getdoc
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -29,7 +30,8 @@ def show(kind: str, *, as_json: bool) -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for i, (name, value) in enumerate(rows[0].items()):
         is_number = isinstance(value, int | float)
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=i == 0)
+        side = "right" if is_number else "left"
+        table.add_column(name, justify=side, no_wrap=i == 0, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console().print(table)
@@ -85,9 +87,23 @@ def _plugins(kind: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def _stubs() -> list[dict[str, Any]]:
+    """Programs to copy and change, to plug in a simulator."""
+    package = Path(__file__).parents[1]
+    inside = package / "simulator_stubs"  # where a wheel has them
+    folder = inside if inside.is_dir() else package.parent / "simulator_stubs"
+    rows = []
+    for readme in sorted(folder.glob("*/README.md")):
+        title = readme.read_text(encoding="utf-8").partition("\n")[0]
+        row = {"stub": readme.parent.name, "simulator": title.lstrip("# ")}
+        rows.append({**row, "folder": str(readme.parent)})
+    return rows
+
+
 LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "spaces": _spaces,
     "workloads": _workloads,
+    "stubs": _stubs,
 }
 
 

@@ -44,17 +44,23 @@ def mutated(
         rate: how likely each parameter is to change.
         rng: decides.
     """
-    n = length(columns)
-    movable = np.array([parameter.count > 1 for parameter in parameters])
-    chosen = rng.random((n, len(parameters))) < rate
-    one = np.argmax(rng.random(chosen.shape) * movable, axis=1)
-    chosen[np.arange(n), one] |= ~(chosen & movable).any(axis=1)
     varied = dict(columns)
-    for parameter, change in zip(parameters, chosen.T):
+    for parameter, change in zip(parameters, changed(parameters, length(columns), rate, rng).T):
         rows = np.flatnonzero(change)
         varied[parameter.name] = varied[parameter.name].copy()
         varied[parameter.name][rows] = parameter.mutate(varied[parameter.name][rows], rng)
     return varied
+
+
+def changed(
+    parameters: Sequence[Parameter], n: int, rate: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Which parameters of each of `n` designs are to change, at least one: `(n, parameters)`."""
+    movable = np.array([parameter.count > 1 for parameter in parameters])
+    chosen = rng.random((n, len(parameters))) < rate
+    one = np.argmax(rng.random(chosen.shape) * movable, axis=1)
+    chosen[np.arange(n), one] |= ~(chosen & movable).any(axis=1)
+    return chosen
 
 
 def repaired(

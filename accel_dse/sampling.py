@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from accel_dse.constraints import Constraint, kept
+from accel_dse.choices import Coded
+from accel_dse.coding import Coding
+from accel_dse.constraints import Constraint
 from accel_dse.designs import Column, Columns, length, rows
 from accel_dse.parameters.base import Floats, Indices, Parameter, weighted
 
@@ -61,6 +62,8 @@ class Group:
             self._decided[max(places)].append(constraint)
             for i in places:
                 self._last_use[i] = max(self._last_use[i], *places)
+        self.coding = Coding(self.parameters, self.constraints)
+        self._stages = [Coding(self.parameters, decided) for decided in self._decided]
 
     @cached_property
     def _table(self) -> Indices:
@@ -75,22 +78,19 @@ class Group:
             )
             if self._decided[i]:
                 names = {name for rule in self._decided[i] for name in rule.rule.names}
-                table = table[self._possible(i, self._values(table, names))]
+                table = table[self._stages[i].possible(self._values(table, names))]
         decided = [rule for rules in self._decided[: table.shape[1]] for rule in rules]
-        return table[kept(decided, self._values(table))] if decided else table
+        listed = Coding(self.parameters, decided)
+        return table[listed.satisfied(self._values(table))] if decided else table
 
-    def _values(self, table: Indices, names: Collection[str] = ()) -> dict[str, Column]:
-        """The columns that choices of the first parameters stand for; those named, or all."""
+    def _values(self, table: Indices, names: Collection[str] = ()) -> Coded:
+        """The coded columns of choices of the first parameters; those named, or all."""
         listed = zip(self.parameters, table.T)
-        return {p.name: p.choice(choices) for p, choices in listed if not names or p.name in names}
-
-    def _possible(self, i: int, columns: Columns) -> NDArray[np.bool_]:
-        """Which rows are not refused by the rules that parameter `i` decides."""
-        keep = np.ones(length(columns), dtype=bool)
-        for constraint in self._decided[i]:
-            values, unknown = constraint.rule.evaluate_where_defined(columns)
-            keep &= (values != 0) | unknown
-        return keep
+        return {
+            p.name: self.coding.chosen(p, choices)
+            for p, choices in listed
+            if not names or p.name in names
+        }
 
     @property
     def count(self) -> int | None:
@@ -100,7 +100,7 @@ class Group:
 
     def combinations(self) -> dict[str, Column]:
         """All valid combinations, by column; only if `count` is known and not 0."""
-        return self._values(self._table)
+        return self.coding.columns(self._values(self._table))
 
     @cached_property
     def _heap(self) -> Floats | None:
@@ -123,25 +123,24 @@ class Group:
         Found out by the same draws each time: what is sampled depends on nothing before it.
         """
         tried = min(TRIAL_DRAWS, self._at_once)
-        columns = self._attempt(tried, np.random.default_rng(0))
-        valid = int(kept(self.constraints, columns).sum())
+        valid = int(self.coding.satisfied(self._attempt(tried, np.random.default_rng(0))).sum())
         return valid / tried if valid >= ENOUGH else 0.0
 
-    def draw(self, n: int, rng: np.random.Generator) -> dict[str, Column] | None:
-        """`n` valid combinations, by column; None if there is none, or none was found."""
+    def draw(self, n: int, rng: np.random.Generator) -> Coded | None:
+        """`n` valid combinations, coded; None if there is none, or none was found."""
         if self.count == 0:
             return None
         if self.count is not None or n == 0:
             return self._attempt(n, rng)
-        parts: list[dict[str, Column]] = []
+        parts: list[Coded] = []
         missing, idle = n, 0
         while missing > 0:
             if self._share:
                 size = np.clip(1.1 * missing / self._share, 64, self._at_once)
-                columns = self._attempt(int(size), rng)
+                coded = self._attempt(int(size), rng)
             else:
-                columns = self._grown(n, rng)
-            parts.append(rows(columns, kept(self.constraints, columns)))
+                coded = self._grown(n, rng)
+            parts.append(rows(coded, self.coding.satisfied(coded)))
             missing -= length(parts[-1])
             idle = idle + 1 if not length(parts[-1]) else 0
             if idle == SWEEPS and not self._share:
@@ -150,13 +149,13 @@ class Group:
             p.name: np.concatenate([part[p.name] for part in parts])[:n] for p in self.parameters
         }
 
-    def _attempt(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
+    def _attempt(self, n: int, rng: np.random.Generator) -> Coded:
         """`n` combinations that keep the rules among the listed parameters."""
-        columns = self._listed(n, rng)
-        free = self.parameters[len(columns) :]
-        return columns | {parameter.name: parameter.draw(n, rng) for parameter in free}
+        coded = self._listed(n, rng)
+        free = self.parameters[len(coded) :]
+        return coded | {p.name: self.coding.drawn(p, n, rng) for p in free}
 
-    def _listed(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
+    def _listed(self, n: int, rng: np.random.Generator) -> Coded:
         """`n` random values of the listed parameters."""
         if self._heap is None:
             picked = rng.integers(len(self._table), size=n)
@@ -164,7 +163,7 @@ class Group:
             picked = weighted(self._heap, n, rng)
         return self._values(self._table[picked])
 
-    def _grown(self, wanted: int, rng: np.random.Generator) -> dict[str, Column]:
+    def _grown(self, wanted: int, rng: np.random.Generator) -> Coded:
         """Combinations that grew together, parameter by parameter; none if all died out.
 
         Only columns that some rule still needs are kept in step with the survivors; the others
@@ -172,20 +171,20 @@ class Group:
         """
         n = min(int(np.clip(GROWN_FOR_ONE * wanted, FEWEST, MOST)), self._at_once)
         needed = self._listed(n, rng)
-        retired: list[dict[str, Column]] = []
+        retired: list[Coded] = []
         ancestors: list[Indices] = []
         for i in range(len(needed), len(self.parameters)):
             parameter = self.parameters[i]
-            needed[parameter.name] = parameter.draw(n, rng)
-            alive = np.flatnonzero(self._possible(i, needed))
+            needed[parameter.name] = self.coding.drawn(parameter, n, rng)
+            alive = np.flatnonzero(self._stages[i].possible(needed))
             if not len(alive):
-                return {p.name: p.column([]) for p in self.parameters}
+                return self.coding.coded({p.name: p.column([]) for p in self.parameters})
             done = {p.name for p, last in zip(self.parameters, self._last_use) if last <= i}
             retired.append({name: needed.pop(name) for name in done & needed.keys()})
             last_one = i + 1 == len(self.parameters)
             ancestors.append(rng.permutation(alive) if last_one else rng.choice(alive, size=n))
             needed = rows(needed, ancestors[-1])
-        grown: dict[str, Column] = {}
+        grown: Coded = {}
         line = np.arange(len(ancestors[-1]))
         for columns, parents in zip(reversed(retired), reversed(ancestors)):
             line = parents[line]

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse import encoding
+from accel_dse.choices import Coded
+from accel_dse.coding import Coding
 from accel_dse.constraints import Constraint, broken, kept, nothing_valid
 from accel_dse.designs import Column, Columns, Design, length, rows
 from accel_dse.errors import DesignError
@@ -221,8 +223,12 @@ class DesignSpace:
 
     def sample_columns(self, n: int, rng: np.random.Generator) -> dict[str, Column]:
         """`sample`, by column."""
+        return self.coding.columns(self.sample_coded(n, rng))
+
+    def sample_coded(self, n: int, rng: np.random.Generator) -> Coded:
+        """`sample`, in coded form."""
         free, tied = self._groups
-        columns = {parameter.name: parameter.draw(n, rng) for parameter in free}
+        columns = {parameter.name: self.coding.drawn(parameter, n, rng) for parameter in free}
         for group in tied:
             drawn = group.draw(n, rng)
             if drawn is None:
@@ -460,6 +466,11 @@ class DesignSpace:
             f"<b>{escape(self.name)}</b>: {self.size:,} designs<table><tr>{head}</tr>{rows}</table>"
             f"{f'<ul>{rules}</ul>' if rules else ''}"
         )
+
+    @cached_property
+    def coding(self) -> Coding:
+        """Designs by the indices of their choices, in which many are searched cheaply."""
+        return Coding(self.parameters, self.constraints, self.features)
 
     @cached_property
     def _by_name(self) -> dict[str, Parameter]:

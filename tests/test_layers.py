@@ -22,7 +22,9 @@ LAYERS = [
         formula
         expressions
         parameters.*
-        constraints moves encoding
+        choices
+        constraints moves encoding shared_formulas
+        coding
         sampling
         space
         workload technology_tables metrics
@@ -33,7 +35,7 @@ LAYERS = [
         mapping_formulas
         mapping_space
         trial
-        problem
+        problem trials
         source
         dataset claim log_tables log_carving
         log_database

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse import plugins
-from accel_dse.designs import Columns
+from accel_dse.choices import Coded
+from accel_dse.designs import rows
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.belief import Belief, Learner
 from accel_dse.optimizers.climbing import Scored, climb
@@ -25,6 +26,15 @@ PARENTS = 10
 
 POOL = 512
 """Designs that a batch is chosen from."""
+
+AT_ONCE = 16
+"""Designs of it that are looked at together."""
+
+STRANGERS = 200
+"""Random designs that each search for candidates begins with."""
+
+STOCK = 1_000
+"""Random designs that they are picked from, drawn anew whenever trials have doubled."""
 
 
 @dataclass(kw_only=True)
@@ -48,6 +58,7 @@ class BayesianOptimizer(Optimizer):
     _known: Known = field(init=False, repr=False, compare=False)
     _elite: Elite = field(init=False, repr=False, compare=False)
     _learner: Learner = field(init=False, repr=False, compare=False)
+    _drawn: tuple[int, Coded] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         plugins.require_within(plugins.name_of("optimizers", type(self)), self, initial=(1, 10_000))
@@ -70,7 +81,21 @@ class BayesianOptimizer(Optimizer):
     def _candidates(self, belief: Belief, rng: np.random.Generator) -> Scored:
         """Designs to choose from, with their worth."""
         parents = [candidate.design for candidate in self._elite.best()]
-        return climb(self.problem.space, lambda columns: self._score(belief, columns), parents, rng)
+        strangers = rows(self._stock(), rng.choice(STOCK, size=STRANGERS, replace=False))
+        return climb(
+            self.problem.space, lambda coded: self._score(belief, coded), strangers, parents, rng
+        )
+
+    def _stock(self) -> Coded:
+        """Random valid designs: a function of the seed and of how often trials have doubled.
+
+        They are kept, since drawing valid designs may take longer than all else.
+        """
+        doubled = len(self.trials).bit_length()
+        if self._drawn is None or self._drawn[0] != doubled:
+            rng = np.random.default_rng([self.seed, doubled, STOCK])
+            self._drawn = (doubled, self.problem.space.sample_coded(STOCK, rng))
+        return self._drawn[1]
 
     def ask(self, n: int) -> list[Design]:
         """`n` designs, the most promising first; random ones to begin with.
@@ -101,15 +126,26 @@ class BayesianOptimizer(Optimizer):
         for _ in range(n):
             if chosen:
                 belief = belief.supposing(self._learner.inputs.of(space.columns(chosen[-1:])))
-                pool = Scored(pool.columns, self._score(belief, pool.columns)).best(POOL)
-            fresh = self._known.new(space.designs(pool.columns), besides=[*besides, *chosen])
-            if not fresh:
+                pool = Scored(pool.coded, self._score(belief, pool.coded)).best(POOL)
+            fresh = self._first_new(pool, [*besides, *chosen])
+            if fresh is None:
                 break
-            chosen.append(fresh[0])
+            chosen.append(fresh)
         return chosen
 
-    def _score(self, belief: Belief, columns: Columns) -> Floats:
+    def _first_new(self, pool: Scored, besides: list[Design]) -> Design | None:
+        """The first design of a pool that is not known; None if there is none."""
+        space = self.problem.space
+        for begin in range(0, len(pool.scores), AT_ONCE):
+            some = np.arange(begin, min(begin + AT_ONCE, len(pool.scores)))
+            designs = space.designs(space.coding.columns(rows(pool.coded, some)))
+            fresh = self._known.new(designs, besides=besides)
+            if fresh:
+                return fresh[0]
+        return None
+
+    def _score(self, belief: Belief, coded: Coded) -> Floats:
         """Worth, weighted by the chance to be accepted, as a logarithm."""
-        x = self._learner.inputs.of(columns)
+        x = self._learner.inputs.of_coded(coded)
         score = belief.log_accepted(x)
         return score + self._worth(belief, x) if len(belief.accepted) else score

@@ -54,5 +54,5 @@ class LinearBO(BayesianOptimizer):
         return np.asarray(np.log(np.logaddexp(0.0, bounds / scale)))
 
     def _candidates(self, belief: Belief, rng: np.random.Generator) -> Scored:
-        columns = self.problem.space.sample_columns(self.candidates, rng)
-        return Scored(columns, self._score(belief, columns))
+        coded = self.problem.space.sample_coded(self.candidates, rng)
+        return Scored(coded, self._score(belief, coded))

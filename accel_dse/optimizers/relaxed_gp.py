@@ -55,7 +55,7 @@ class RelaxedGP(BayesianOptimizer):
             worth = np.concatenate([worth, self._at(belief, inputs.of_codes(moved))])
         columns = space.decode_columns(codes)
         valid = np.flatnonzero(space.satisfied(columns))
-        return Scored(rows(columns, valid), worth[valid])
+        return Scored(space.coding.coded(rows(columns, valid)), worth[valid])
 
     def _at(self, belief: Belief, x: Floats) -> Floats:
         score = belief.log_accepted(x)

@@ -108,9 +108,13 @@ class Parameter(ABC):
 
     def draw(self, n: int, rng: np.random.Generator) -> Column:
         """`n` independent random values."""
+        return self.choice(self.draw_index(n, rng))
+
+    def draw_index(self, n: int, rng: np.random.Generator) -> Indices:
+        """`draw`, by the place among all choices, which must be countable."""
         if self.weights is None:
-            return self.choice(rng.integers(int(self.count), size=n))
-        return self.choice(weighted(np.cumsum(self.weights), n, rng))
+            return rng.integers(int(self.count), size=n)
+        return weighted(np.cumsum(self.weights), n, rng)
 
     @abstractmethod
     def index(self, column: Column) -> Indices:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse.choices import Coded
 from accel_dse.designs import Columns
 from accel_dse.space import DesignSpace
 
@@ -38,8 +39,8 @@ class Inputs:
         self._encoded: NDArray[np.bool_] = np.concatenate(movable)
         self._ranges: dict[str, tuple[float, float]] = {}
         if features and space.features:
-            drawn = space.sample_columns(DRAWN, np.random.default_rng(0))
-            for name, values in space.feature_values(drawn).items():
+            drawn = space.sample_coded(DRAWN, np.random.default_rng(0))
+            for name, values in space.coding.feature_values(drawn).items():
                 low, high = float(values.min()), float(values.max())
                 if high - low > 1e-9 * max(abs(low), abs(high)):
                     self._ranges[name] = (low, high - low)
@@ -55,9 +56,13 @@ class Inputs:
 
     def of(self, columns: Columns) -> Floats:
         """The inputs of `n` designs by column, `(n, width)`."""
-        parts = [self.of_codes(self.space.encode_columns(columns))]
+        return self.of_coded(self.space.coding.coded(columns))
+
+    def of_coded(self, coded: Coded) -> Floats:
+        """The inputs of `n` coded designs, `(n, width)`."""
+        parts = [self.of_codes(self.space.coding.encoded(coded))]
         if self._ranges:
-            values = self.space.feature_values(columns)
+            values = self.space.coding.feature_values(coded)
             parts += [
                 ((values[k] - low) / span)[:, None] for k, (low, span) in self._ranges.items()
             ]

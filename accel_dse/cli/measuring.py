@@ -1,11 +1,11 @@
 """What `accel-dse simulate` does."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from rich.console import Console
 
@@ -13,34 +13,10 @@ from accel_dse.cli.building import build_simulator
 from accel_dse.errors import FileError, OptionError
 from accel_dse.files import SpaceFile, load_space
 from accel_dse.report import measurement
-from accel_dse.simulators.base import Simulator
+from accel_dse.simulators.base import Explains, Simulator, Traces
 from accel_dse.trial import Design
 from accel_dse.workload import Workload
 from accel_dse.workloads.load import load
-
-
-class Explained(Protocol):
-    """A design on a network, layer by layer."""
-
-    @property
-    def rows(self) -> Sequence[Mapping[str, Any]]:
-        """One for each layer: its name, its bottleneck, and numbers."""
-
-
-@runtime_checkable
-class Explains(Protocol):
-    """A simulator that can tell layers apart."""
-
-    def explain(self, workload: Workload, design: Design) -> Explained:
-        """What each layer of `workload` takes on `design`."""
-
-
-@runtime_checkable
-class Traces(Protocol):
-    """A simulator that can write a timeline."""
-
-    def trace(self, workload: Workload, design: Design, path: Path) -> None:
-        """Writes what happens when, for Perfetto."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from accel_dse.comparison import Curves, Standing
-from accel_dse.errors import OptionError
-from accel_dse.report.figures import FORMATS, INK, STYLE, fit
+from accel_dse.report.figures import INK, STYLE, fit, write
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222", "#8a8a8a")
 """Source: Okabe and Ito, "Color Universal Design", 2008; and gray."""
@@ -24,12 +23,7 @@ def save(curves: Curves, found: list[Standing], title: str, path: Path) -> None:
     Raises:
         OptionError: its name does not end in a format known, or it cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise OptionError(f"{path}: cannot draw this", hint=f"end it in {', '.join(FORMATS)}")
-    try:
-        figure(curves, found, title).savefig(path)
-    except OSError as error:
-        raise OptionError(f"{path}: cannot be written: {error.strerror}") from error
+    write(path, lambda: figure(curves, found, title))
 
 
 def figure(curves: Curves, found: list[Standing], title: str) -> Figure:

@@ -1,6 +1,6 @@
 """A log as a figure: readable in gray, and by those who tell few colors apart."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -13,8 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFor
 from numpy.typing import NDArray
 
 from accel_dse.errors import OptionError
+from accel_dse.readable import number
 from accel_dse.report.summary import Summary
-from accel_dse.report.tables import number
 from accel_dse.trial import Outcome, Trial
 
 FORMATS = (".png", ".pdf", ".svg")
@@ -59,10 +59,19 @@ def save(trials: Sequence[Trial], summary: Summary, title: str, path: Path) -> N
     Raises:
         OptionError: it ends in something else, or cannot be written.
     """
+    write(path, lambda: overview(trials, summary, title))
+
+
+def write(path: Path, draw: Callable[[], Figure]) -> None:
+    """Writes a figure that is drawn only if `path` ends in a format known.
+
+    Raises:
+        OptionError: it ends in something else, or cannot be written.
+    """
     if path.suffix.lower() not in FORMATS:
         raise OptionError(f"{path}: cannot draw this", hint=f"end it in {', '.join(FORMATS)}")
     try:
-        overview(trials, summary, title).savefig(path)
+        draw().savefig(path)
     except OSError as error:
         raise OptionError(f"{path}: cannot be written: {error.strerror}") from error
 

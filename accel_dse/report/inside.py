@@ -1,15 +1,15 @@
 """Inside a design: where time and energy go, layer by layer; its mappings; what happens when."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
 from accel_dse.errors import DseError
 from accel_dse.simulators import timeline_trace
 from accel_dse.simulators.accelerator import AcceleratorSimulator
-from accel_dse.simulators.base import Simulator
-from accel_dse.simulators.explanation import Explanation, explain
+from accel_dse.simulators.base import Explained, Explains, Simulator
+from accel_dse.simulators.explanation import explain
 from accel_dse.simulators.network import OUTPUTS, Played, dram_bits_per_cycle
 from accel_dse.trial import Design
 from accel_dse.workload import Workload
@@ -19,14 +19,6 @@ TIMELINES = 3
 
 MOST_STEPS = 48
 """Steps of a layer that its timeline shows; the rest is one event."""
-
-
-@runtime_checkable
-class Explains(Protocol):
-    """What can tell layers apart."""
-
-    def explain(self, workload: Workload, design: Design) -> Explanation:
-        """What each layer of `workload` takes on `design`."""
 
 
 def inside(simulator: Simulator, workload: Workload, design: Design) -> dict[str, Any]:
@@ -58,7 +50,7 @@ def _of_played(played: Played) -> dict[str, Any]:
     }
 
 
-def _told(explanation: Explanation) -> dict[str, Any]:
+def _told(explanation: Explained) -> dict[str, Any]:
     return {
         "layers": [dict(row) for row in explanation.rows],
         "mappings": dict(explanation.mappings),

@@ -1,9 +1,10 @@
 """What every simulator is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,3 +85,35 @@ class Simulator(ABC):
         reasons = tuple(reason for one in alone for reason in one.metrics.infeasible)
         failures = {i: one.failures[0] for i, one in enumerate(alone) if one.failures}
         return Outcomes(Metrics(values, reasons), failures)
+
+
+class Explained(Protocol):
+    """A design on a network, layer by layer; see `explanation.Explanation`, which is one."""
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """One for each layer: its name, its bottleneck, and numbers."""
+
+    @property
+    def mappings(self) -> Mapping[str, str]:
+        """Layer name -> its mapping as text, of those that have one."""
+
+    @property
+    def storage(self) -> Sequence[Mapping[str, Any]]:
+        """One for each level: bytes there are, and bytes that are ever used. May be empty."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A simulator that can tell layers apart."""
+
+    def explain(self, workload: Workload, design: Mapping[str, Any]) -> Explained:
+        """What each layer of `workload` takes on `design`."""
+
+
+@runtime_checkable
+class Traces(Protocol):
+    """A simulator that can write a timeline."""
+
+    def trace(self, workload: Workload, design: Mapping[str, Any], path: Path) -> None:
+        """Writes what happens when, for Perfetto."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse.notebook_view import table
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -44,19 +46,13 @@ class Metrics:
         return {name: float(column[i]) for name, column in self.values.items()}
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.values)
-        rows = "".join(
-            "<tr><td>{}</td>{}<td>{}</td></tr>".format(
-                i,
-                "".join(f"<td>{column[i]:.6g}</td>" for column in self.values.values()),
-                escape(self.infeasible[i]),
-            )
-            for i in range(min(len(self), 20))
-        )
-        more = f"<p>and {len(self) - 20} more</p>" if len(self) > 20 else ""
-        return f"<table><tr><th></th>{head}<th>infeasible</th></tr>{rows}</table>{more}"
+        rows: list[dict[str, object]] = []
+        for i, reason in enumerate(self.infeasible):
+            values = {name: float(column[i]) for name, column in self.values.items()}
+            rows.append({"design": i, **values})
+            if any(self.infeasible):
+                rows[-1]["infeasible"] = reason
+        return table(rows)
 
 
 def concatenate(parts: Sequence[Metrics]) -> Metrics:

@@ -22,6 +22,7 @@ from accel_dse.errors import DesignError
 from accel_dse.expressions import Expression
 from accel_dse.formula import shown, suggestion
 from accel_dse.moves import exchanged, mutated, repaired
+from accel_dse.notebook_view import folded, table
 from accel_dse.parameters.base import Floats, Indices, Parameter
 from accel_dse.parameters.categorical import Categorical
 from accel_dse.parameters.permutation import Permutation
@@ -449,22 +450,18 @@ class DesignSpace:
         return hash(self.fingerprint())
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(p.name)}</td><td>{type(p).__name__.lower()}</td>"
-            f"<td>{escape(p.summary())}</td><td>{escape(p.unit)}</td>"
-            f"<td>{p.count:,}</td><td>{escape(p.description)}</td></tr>"
-            for p in self.parameters
+        parameters = table(
+            [
+                {"parameter": p.name, "kind": type(p).__name__.lower(), "values": p.summary()}
+                | {"unit": p.unit, "choices": p.count, "description": p.description}
+                for p in self.parameters
+            ],
+            most=60,
         )
-        head = "".join(
-            f"<th>{title}</th>"
-            for title in ("parameter", "kind", "values", "unit", "choices", "description")
-        )
-        rules = "".join(
-            f"<li><code>{escape(c.rule.text)}</code> {escape(c.why)}</li>" for c in self.constraints
-        )
-        return (
-            f"<b>{escape(self.name)}</b>: {self.size:,} designs<table><tr>{head}</tr>{rows}</table>"
-            f"{f'<ul>{rules}</ul>' if rules else ''}"
+        rules = table([{"rule": c.rule.text, "why": c.why} for c in self.constraints], most=200)
+        count = len(self.constraints)
+        return f"<b>{escape(self.name)}</b>: {self.size:,} designs{parameters}" + (
+            folded(f"{count} rule{'s' * (count > 1)}", rules) if count else ""
         )
 
     @cached_property

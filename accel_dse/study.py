@@ -1,10 +1,12 @@
 """The loop: ask, simulate, append, tell."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from html import escape
 from importlib.metadata import version
+
+import numpy as np
 
 from accel_dse import plugins
 from accel_dse.chosen_options import chosen_options
@@ -13,6 +15,7 @@ from accel_dse.execution.crew import Crew
 from accel_dse.execution.desk import Desk
 from accel_dse.execution.measuring import Measure
 from accel_dse.log_rows import StudyDescription
+from accel_dse.notebook_view import curve, facts
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.problem import Problem
 from accel_dse.progress import Progress, Tally, fitting
@@ -161,11 +164,22 @@ class Study:
             "workloads": ", ".join(workload.name for workload, _ in self.problem.workloads),
             "objectives": ", ".join(map(str, goal.objectives)),
             "limits": ", ".join(map(str, goal.limits)) or "none",
-            "optimizer": f"{self.optimizer!r}",
+            "optimizer": _with_options(self.optimizer),
             "simulator": plugins.name_of("simulators", type(uncached(self.simulator))),
             "log": self.log.place,
         }
-        cells = "".join(
-            f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in rows.items()
-        )
-        return f"<table>{cells}</table>"
+        return facts(rows) + curve(self._best_so_far(), f"best {goal.objectives[0].metric}")
+
+    def _best_so_far(self) -> list[float]:
+        """The first objective of the best accepted trial after each one told; NaN before."""
+        goal, trials = self.problem.goal, self.optimizer.trials
+        costs = [goal.costs(t.metrics)[0] if goal.accepts(t) else math.inf for t in trials]
+        least = np.minimum.accumulate(np.array(costs, np.float64))
+        best = np.where(np.isinf(least), np.nan, goal.objectives[0].cost(least))
+        return [float(value) for value in best]
+
+
+def _with_options(optimizer: Optimizer) -> str:
+    name = plugins.name_of("optimizers", type(optimizer))
+    options = {**chosen_options(optimizer, besides=("problem", "seed")), "seed": optimizer.seed}
+    return f"{name} ({', '.join(f'{key}={value}' for key, value in options.items())})"

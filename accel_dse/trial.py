@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from accel_dse.notebook_view import facts
+
 Design = Mapping[str, Any]
 """Parameter name -> value. A structured parameter's value is a tuple."""
 
@@ -55,14 +57,6 @@ class Trial:
         return self.outcome is Outcome.FEASIBLE
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         rows = {"trial": self.index, "outcome": self.outcome.value}
         rows |= {"reason": self.reason} if self.reason else {}
-        rows |= dict(self.design)
-        rows |= {name: f"{value:.6g}" for name, value in self.metrics.items()}
-        cells = "".join(
-            f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
-            for name, value in rows.items()
-        )
-        return f"<table>{cells}</table>"
+        return facts(rows | dict(self.design) | dict(self.metrics))

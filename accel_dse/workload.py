@@ -9,6 +9,7 @@ from html import escape
 from typing import Literal
 
 from accel_dse.errors import WorkloadError
+from accel_dse.notebook_view import table
 
 DIMS = ("N", "G", "K", "C", "P", "Q", "R", "S")
 """Loop dimensions: batch, groups (or heads), output channels and input channels of one group,
@@ -210,14 +211,13 @@ class Workload:
         return tuple(merged.values())
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(layer.name)}</td><td>{layer.kind}</td>"
-            + "".join(f"<td>{bound}</td>" for bound in layer.dims)
-            + f"<td>{layer.count}</td><td>{layer.macs:,}</td></tr>"
+        rows = [
+            {"layer": layer.name, "kind": layer.kind, **dict(zip(DIMS, layer.dims))}
+            | {"count": layer.count, "million MACs in all": layer.macs * layer.count / 1e6}
             for layer in self.unique()
-        )
-        head = "".join(f"<th>{h}</th>" for h in ("layer", "kind", *DIMS, "count", "MACs"))
+        ]
         return (
             f"<b>{escape(self.name)}</b>: {self.macs / 1e6:,.1f} M MACs, "
-            f"{self.weights / 1e6:,.2f} M weights<table><tr>{head}</tr>{rows}</table>"
+            f"{self.weights / 1e6:,.2f} M weights"
+            + table(rows, bar="million MACs in all" if len(rows) > 1 else "", most=60)
         )

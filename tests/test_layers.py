@@ -18,7 +18,8 @@ PACKAGE = Path(__file__).parents[1] / "accel_dse"
 LAYERS = [
     line.split()
     for line in """
-        errors designs
+        errors designs readable
+        notebook_view
         formula
         expressions
         parameters.*

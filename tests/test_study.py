@@ -368,7 +368,13 @@ def test_progress_is_told_how_the_study_stands(tmp_path):
 
 
 def test_a_study_shows_itself_in_a_notebook_with_names_escaped(tmp_path):
-    html = a_study(tmp_path / "<b>.db")._repr_html_()
+    study = a_study(tmp_path / "<b>.db")
+    html = study._repr_html_()
     assert "minimize latency_cycles" in html
     assert "area_mm2&lt;=5" in html
     assert "<b>.db" not in html
+    assert "DesignSpace(" not in html, "an optimizer is told by its name and options"
+    assert "<svg" not in html
+    study.run(20, batch=10)
+    assert "best latency_cycles" in study._repr_html_()
+    assert "<svg" in study._repr_html_()

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from accel_dse.cli.building import build_optimizer, build_problem, build_simulator
 from accel_dse.files import Check, StudyFile, check, load_space
-from accel_dse.report.tables import number, plain
+from accel_dse.readable import number, plain
 from accel_dse.space import DesignSpace
 from accel_dse.template import bind, read_template
 

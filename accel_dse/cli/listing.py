@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from inspect import getdoc
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.text import Text
 from accel_dse import plugins
 from accel_dse.errors import DseError
 from accel_dse.files import load_space, names
-from accel_dse.report.tables import number
+from accel_dse.readable import number
 from accel_dse.workloads import load
 
 
@@ -30,7 +30,7 @@ def show(kind: str, *, as_json: bool) -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     for i, (name, value) in enumerate(rows[0].items()):
         is_number = isinstance(value, int | float)
-        side = "right" if is_number else "left"
+        side: Literal["left", "right"] = "right" if is_number else "left"
         table.add_column(name, justify=side, no_wrap=i == 0, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))

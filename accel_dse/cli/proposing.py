@@ -18,7 +18,7 @@ from accel_dse.errors import OptionError
 from accel_dse.files import load_space
 from accel_dse.metrics import Metrics
 from accel_dse.problem import Aggregate, Limit, Problem
-from accel_dse.report.tables import number
+from accel_dse.readable import number
 from accel_dse.surrogates import model_folder
 from accel_dse.surrogates.base import Fitted
 from accel_dse.surrogates.proposing import Caution, Proposal, Search, best_logged

@@ -7,8 +7,8 @@ from typing import Any
 
 from accel_dse.errors import DseError
 from accel_dse.problem import Problem
+from accel_dse.readable import number
 from accel_dse.report.inside import inside
-from accel_dse.report.tables import number
 from accel_dse.simulators.base import Simulator
 from accel_dse.trial import Design, Trial
 

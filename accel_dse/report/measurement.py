@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from accel_dse.report.tables import number, plain
+from accel_dse.readable import number, plain
 
 SCALED: Mapping[str, tuple[str, float, str]] = {
     "macs": ("M MACs", 1e-6, ".2f"),

@@ -11,7 +11,7 @@ from rich.text import Text
 from accel_dse.comparison import Duel, Standing
 from accel_dse.comparison.standings import NEAR, Spread
 from accel_dse.problem import Goal
-from accel_dse.report.tables import number
+from accel_dse.readable import number
 
 SHOWN_MARKS = 4
 """Budgets at which the best value is shown; they fit in 80 columns."""

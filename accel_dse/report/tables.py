@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from accel_dse.log_rows import StudyDescription
+from accel_dse.readable import number, plain
 from accel_dse.report.summary import LimitUse, Summary
 from accel_dse.trial import Outcome, Trial
 
@@ -186,24 +187,6 @@ def convergence(summary: Summary) -> RenderableType:
     values = ["-" if value is None else number(value) for _, value in marks]
     table.add_row(Text(summary.goal.objectives[0].metric), *values)
     return table
-
-
-def number(value: float) -> str:
-    """Four significant digits, with separators: `0.001234`, `26.98`, `1,234,000`."""
-    if value == 0 or 1e-4 <= abs(value) < 1e4:
-        return f"{value:.4g}"
-    if 1e4 <= abs(value) < 1e12:
-        return f"{float(f'{value:.4g}'):,.0f}"
-    return f"{value:.3e}"
-
-
-def plain(value: Any) -> str:
-    """Any value of a design or a metric, as in all tables."""
-    if isinstance(value, tuple | list):
-        return " ".join(map(plain, value))
-    if isinstance(value, float):
-        return number(value)
-    return f"{value:,}" if type(value) is int and value >= 10_000 else str(value)
 
 
 def _value(trial: Trial, name: str, bounds: Sequence[Any]) -> Text:

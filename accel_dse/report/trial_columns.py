@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.problem import Goal
+from accel_dse.readable import plain
 from accel_dse.report.summary import column, kind_of
-from accel_dse.report.tables import plain
 from accel_dse.trial import Outcome, Trial
 
 STATES = ("accepted", "beyond a limit", "infeasible", "failed", "timed out")

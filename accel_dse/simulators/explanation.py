@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 
+from accel_dse.notebook_view import table
 from accel_dse.simulators import timeline
 from accel_dse.simulators.network import Played
 from accel_dse.workload import DIMS, TENSORS, Layer
@@ -30,17 +30,8 @@ class Explanation:
     storage: tuple[Mapping[str, Any], ...]
 
     def _repr_html_(self) -> str:
-        shown = [name for name in self.rows[0] if name != "waits"]
-        head = "".join(f"<th>{escape(name)}</th>" for name in shown)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_text(row[name]))}</td>" for name in shown) + "</tr>"
-            for row in self.rows
-        )
-        return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        rows = [{k: v for k, v in row.items() if k != "waits"} for row in self.rows]
+        return table(rows, bar="share", most=200)
 
 
 def explain(played: Played) -> Explanation:

@@ -102,29 +102,6 @@ def test_a_search_that_ended_shows_its_best_and_what_to_do_next():
         assert part in text
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0"),
-        (0.00012345, "0.0001234"),
-        (26.9812, "26.98"),
-        (1234.5, "1234"),
-        (98765.4, "98,770"),
-        (4.402e6, "4,402,000"),
-        (-3.25, "-3.25"),
-        (1.5e-7, "1.500e-07"),
-        (2.0e15, "2.000e+15"),
-    ],
-)  # fmt: skip
-def test_numbers_have_four_digits_and_separators(value, text):
-    assert tables.number(value) == text
-
-
-def test_a_value_is_shown_by_its_kind():
-    shown = [tables.plain(v) for v in (True, 7, 16384, 2.0, "os", ("K", "C", 4))]
-    assert shown == ["True", "7", "16,384", "2", "os", "K C 4"]
-
-
 def test_one_design_is_shown_beside_its_metrics():
     text = printed(measurement.measured("mlp on edge", {"pes": 4}, {"latency_ms": 1.5}, ""))
     assert text.split() == ["mlp", "on", "edge", "pes", "4", "latency_ms", "1.5"]

@@ -4,7 +4,8 @@ A miner keeps a population and improves it a little at each step of the training
 follows the model. Designs are choices of one-hot fields; a choice that no design of the space has
 does no harm here, as nothing is learned of it but that it is not good.
 
-Each step of each miner calls the model on the population twice.
+Each step of each miner calls the model on the population twice, so that they compare at equal
+calls. Source: `num_iters=2` in PRIME's notebook.
 """
 
 from collections.abc import Callable
@@ -18,9 +19,6 @@ Cost = Callable[[Tensor], Tensor]
 
 Step = Callable[[Tensor, "Fields", Cost, torch.Generator], Tensor]
 """Population `(m, fields)`, what the fields are, the cost, chance -> the next population."""
-
-CALLS = 2
-"""Model calls on the population in one step. Source: `num_iters=2` in PRIME's notebook."""
 
 RESTARTED = 0.05
 """Share of the population that is drawn from the log anew at each step: a miner that has settled

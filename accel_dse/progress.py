@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -163,7 +164,10 @@ class Notebook:
     """A bar under a notebook's cell."""
 
     def __init__(self) -> None:
-        from tqdm.auto import tqdm
+        if find_spec("ipywidgets"):
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
 
         self._make: Any = tqdm
         self._bar: Any = None

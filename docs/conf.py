@@ -26,6 +26,7 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # progress bars; tests/test_notebooks.py sees to it that nothing warns
 
 autodoc_member_order = "bysource"
 napoleon_custom_sections = [("Source", "notes_style")]

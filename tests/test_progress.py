@@ -1,6 +1,5 @@
 import io
 import sys
-import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -91,10 +90,7 @@ def test_a_terminal_shows_a_bar_and_clears_it(monkeypatch):
 
 
 def test_a_notebook_shows_a_bar(capsys):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tqdm's, where ipywidgets are not installed
-        bar = Notebook()
-    with bar:
+    with Notebook() as bar:
         bar.show(STATUS)
         bar.say("stopping")
     output = capsys.readouterr()
@@ -116,9 +112,7 @@ def test_what_suits_depends_on_where_we_run(monkeypatch):
     assert isinstance(fitting(), Terminal)
     kernel = SimpleNamespace(config={"IPKernelApp": {}})
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: kernel))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert isinstance(fitting(), Notebook)
+    assert isinstance(fitting(), Notebook)
     shell = SimpleNamespace(config={})
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert isinstance(fitting(), Terminal)

@@ -23,6 +23,9 @@ _MAGIC = b"SQLite format 3\0"
 BUSY_SECONDS = 30.0
 """How long to wait for another connection's transaction; ours last milliseconds."""
 
+AT_ONCE = 1_000
+"""Rows that are held while trials are read: as rows they take more memory than as `Trials`."""
+
 NETWORK_FILE_SYSTEMS = {
     *("9p", "afs", "beegfs", "ceph", "cifs", "fuse.sshfs"),
     *("gfs2", "gpfs", "lustre", "nfs", "nfs4", "smb3"),

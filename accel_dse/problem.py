@@ -136,7 +136,7 @@ class Goal:
 
     def best(self, trials: Iterable[Trial]) -> Trial | None:
         """The accepted trial of least first objective, the earliest if several; None if none."""
-        accepted = [trial for trial in trials if self.accepts(trial)]
+        accepted = (trial for trial in trials if self.accepts(trial))
         return min(accepted, key=lambda t: (self.costs(t.metrics)[0], t.index), default=None)
 
     def pareto(self, trials: Iterable[Trial]) -> list[Trial]:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -84,8 +85,8 @@ class Tally:
         """Takes in trials that were told."""
         self._done += len(trials)
         self._feasible += sum(trial.feasible for trial in trials)
-        candidates = [*trials] if self._best is None else [self._best, *trials]
-        self._best = self._goal.best(candidates)
+        best_before = () if self._best is None else (self._best,)
+        self._best = self._goal.best(chain(best_before, trials))
         self._mark()
 
     def status(self) -> Status:

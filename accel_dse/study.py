@@ -1,7 +1,6 @@
 """The loop: ask, simulate, append, tell."""
 
 import math
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -22,8 +21,8 @@ from accel_dse.progress import Progress, Tally, fitting
 from accel_dse.simulators.base import Simulator
 from accel_dse.simulators.cached import uncached
 from accel_dse.stopping import Until, stop_requests
-from accel_dse.trial import Trial
 from accel_dse.trial_log import TrialLog
+from accel_dse.trials import Trials
 
 
 @dataclass(kw_only=True)
@@ -54,7 +53,7 @@ class Study:
         workers: int = 1,
         executor: Executor | None = None,
         until: Until = Until(),  # noqa: B008  it is frozen
-    ) -> list[Trial]:
+    ) -> Trials:
         """Runs until the log holds `n_trials`, counting those already there.
 
         A run that was stopped or killed, and is started again, goes on as if it never stopped.
@@ -147,9 +146,9 @@ class Study:
             package_version=version("accel-dse"),
         )
 
-    def _catch_up(self, trials: Sequence[Trial]) -> None:
+    def _catch_up(self, trials: Trials) -> None:
         told = self.optimizer.trials
-        if list(told) != list(trials[: len(told)]):
+        if told != trials[: len(told)]:
             raise LogError(
                 f"{self.log.place}: the optimizer was told {len(told)} trials that are not the "
                 "log's",

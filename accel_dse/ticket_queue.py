@@ -20,7 +20,15 @@ import sqlalchemy as sa
 
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
-from accel_dse.log_database import clock, connect, explained, shown, sqlite_path, trial_columns
+from accel_dse.log_database import (
+    AT_ONCE,
+    clock,
+    connect,
+    explained,
+    shown,
+    sqlite_path,
+    trial_columns,
+)
 from accel_dse.log_rows import (
     TICKET_ROW,
     TRIAL_ROW,
@@ -32,6 +40,7 @@ from accel_dse.log_rows import (
 )
 from accel_dse.log_tables import STUDY, TICKET, TRIAL, WRITER
 from accel_dse.trial import Design, Trial
+from accel_dse.trials import Trials
 
 _TICKET = [TICKET.c[name] for name in (*TICKET_ROW, "sha256", "trial_idx")]
 
@@ -46,7 +55,7 @@ class Standing:
         next_number: of the next ticket.
     """
 
-    trials: list[Trial]
+    trials: Trials
     open: list[Ticket]
     next_number: int
 
@@ -86,12 +95,17 @@ class TicketQueue:
         with self._study() as (link, study):
             columns = trial_columns(link, (*TRIAL_ROW, "sha256"))
             here = (TRIAL.c.study_id == study) & (TRIAL.c.idx >= known)
-            rows = link.execute(sa.select(*columns).where(here).order_by(TRIAL.c.idx)).fetchall()
+            query = sa.select(*columns).where(here).order_by(TRIAL.c.idx)
+            rows = link.execute(query.execution_options(yield_per=AT_ONCE))
+            trials = Trials()
+            with self._trusting():
+                for some in rows.partitions():
+                    trials += trials_of(some)
             unfinished = sa.select(*_TICKET).where(_open(study)).order_by(TICKET.c.number)
             tickets = link.execute(unfinished).fetchall()
             number = self._next_number(link, study)
         with self._trusting():
-            return Standing(list(trials_of(rows)), [ticket_of(row) for row in tickets], number)
+            return Standing(trials, [ticket_of(row) for row in tickets], number)
 
     def take(self) -> tuple[Ticket, int, str] | None:
         """A ticket that nobody is at: it, how often it was taken before, and a token for it."""

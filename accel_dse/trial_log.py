@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from accel_dse.claim import Holder
 from accel_dse.errors import LogError
 from accel_dse.log_database import (
+    AT_ONCE,
     check_complete,
     clock,
     connect,
@@ -40,6 +42,7 @@ from accel_dse.log_rows import (
 from accel_dse.log_tables import RECIPE, STUDY, TICKET, TRIAL, WRITER
 from accel_dse.problem import Goal
 from accel_dse.trial import Outcome, Trial
+from accel_dse.trials import Trials
 
 
 class TrialLog:
@@ -198,7 +201,7 @@ class TrialLog:
             index = connection.execute(query.order_by(order, TRIAL.c.idx).limit(1)).scalar()
         return None if index is None else self.read(index, index + 1)[0]
 
-    def read(self, start: int = 0, stop: int | None = None) -> list[Trial]:
+    def read(self, start: int = 0, stop: int | None = None) -> Trials:
         """The trials from index `start` on, before `stop`, in order, each checked by its hash.
 
         Raises:
@@ -214,16 +217,13 @@ class TrialLog:
             )
             if stop is not None:
                 query = query.where(TRIAL.c.idx < stop)
-            rows = connection.execute(query).fetchall()
+            trials = Trials()
+            streamed = connection.execute(query.execution_options(yield_per=AT_ONCE))
+            for rows in streamed.partitions():
+                trials += self._checked(rows, start + len(trials))
             if start == 0 and stop is None:
-                check_complete(connection, self.name, len(rows), self.place)
-        for index, row in enumerate(rows, start):
-            if row[0] != index:
-                raise LogError(f"{self.place}: trial {index} is missing")
-        try:
-            return list(trials_of(rows))
-        except ValueError as error:
-            raise LogError(f"{self.place}: {error}") from error
+                check_complete(connection, self.name, len(trials), self.place)
+        return trials
 
     def study(self) -> StudyDescription:
         """What this is a log of.
@@ -270,6 +270,16 @@ class TrialLog:
         else:
             with connect(self._target, write=False) as connection:
                 yield connection
+
+    def _checked(self, rows: Sequence[sa.Row[Any]], start: int) -> Iterator[Trial]:
+        """The trials of rows, which are those from index `start` on."""
+        for index, row in enumerate(rows, start):
+            if row[0] != index:
+                raise LogError(f"{self.place}: trial {index} is missing")
+        try:
+            yield from trials_of(rows)
+        except ValueError as error:
+            raise LogError(f"{self.place}: {error}") from error
 
     def _row(self, connection: sa.Connection) -> sa.RowMapping | None:
         query = sa.select(STUDY).where(STUDY.c.name == self.name)

@@ -112,7 +112,7 @@ def read_curves(contest: Contest, runs: Sequence[Run], goal: Goal) -> Curves:
     )
 
 
-def _trials(log: Path) -> list[Trial]:
+def _trials(log: Path) -> Sequence[Trial]:
     if not log.exists():
         return []
     try:

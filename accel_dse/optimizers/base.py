@@ -10,6 +10,7 @@ import numpy as np
 from accel_dse.problem import Problem
 from accel_dse.source import Source
 from accel_dse.trial import Design, Trial
+from accel_dse.trials import Trials
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Optimizer(ABC):
     problem: Problem
     seed: int = 0
     sources: tuple[Source, ...] = field(default=(), repr=False, compare=False)
-    trials: list[Trial] = field(default_factory=list, init=False, repr=False)
+    trials: Trials = field(default_factory=Trials, init=False, repr=False)
     pending: list[Design] = field(default_factory=list, init=False, repr=False)
 
     @abstractmethod

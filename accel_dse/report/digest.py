@@ -11,6 +11,7 @@ from accel_dse.report.runs import Run, labels
 from accel_dse.report.summary import Summary, column, summarize
 from accel_dse.report.trial_columns import STATES, states
 from accel_dse.trial import Trial
+from accel_dse.trials import Trials
 
 Floats = NDArray[np.float64]
 States = NDArray[np.uint8]
@@ -29,13 +30,14 @@ MARKS = 120
 def digest(runs: Sequence[Run]) -> dict[str, Any]:
     """All of it, as plain data; `runs` are of one problem."""
     goal = runs[0].goal
-    trials = [trial for run in runs for trial in run.trials]
-    of_run = {id(trial): i for i, run in enumerate(runs) for trial in run.trials}
+    trials = Trials()
+    for run in runs:
+        trials.extend(run.trials)
     state = [states(run.trials, goal) for run in runs]
     summary = summarize(trials, goal)
 
     def told(trial: Trial | None) -> dict[str, Any] | None:
-        return None if trial is None else {"run": of_run[id(trial)], **_content(trial)}
+        return None if trial is None else {"run": _home(trial, runs), **_content(trial)}
 
     return {
         "trials": summary.trials,
@@ -50,6 +52,11 @@ def digest(runs: Sequence[Run]) -> dict[str, Any]:
         "convergence": convergence(runs, state),
         "over_time": over_time(state),
     }
+
+
+def _home(trial: Trial, runs: Sequence[Run]) -> int:
+    """The first run in which `trial` is."""
+    return next(i for i, run in enumerate(runs) if run.trials[trial.index :][:1] == [trial])
 
 
 def _limits(summary: Summary, told: Any) -> list[dict[str, Any]]:

@@ -14,11 +14,12 @@ else
   trap 'rm -rf "$FOLDER"' EXIT
 fi
 cd "$FOLDER"
+FOLDER=$PWD
 
 "$python" -m venv building
 building/bin/pip install --quiet build
 building/bin/python -m build --outdir dist "$checkout" >build.log
-wheel=$(echo dist/*.whl) sdist=$(echo dist/*.tar.gz)
+wheel=$(echo "$PWD"/dist/*.whl) sdist=$(echo "$PWD"/dist/*.tar.gz)
 
 "$python" -m venv stranger
 stranger/bin/pip install --quiet -c "$checkout/constraints.txt" "$wheel[viz]"

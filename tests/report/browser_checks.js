@@ -19,6 +19,9 @@ function choose(id, value) {
 }
 
 async function check() {
+  window.dispatchEvent(new Event("beforeprint"));
+  await pause(50);
+  found.printed = [...charts.keys()].filter((id) => $(id).querySelector(".main-svg"));
   await settled();
   for (const id of charts.keys()) {
     const element = $(id);

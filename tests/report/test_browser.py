@@ -65,6 +65,7 @@ def test_a_page_draws_its_charts_and_answers_keys_and_choices(opened):
     assert found["errors"] == found["console"] == []
     for name in ("tradeoff", "convergence", "outcomes", "importance", "effect"):
         assert found["charts"][f"{name}-chart"] == "drawn", found["charts"]
+        assert f"{name}-chart" in found["printed"], "paper shows what was not scrolled to"
     assert found["charts"]["hypervolume-chart"] == "hidden", "there is one objective"
     assert found["sentence"].startswith("Best of 120 trials: latency_ms 1")
     assert "Download plot" in found["buttons"]

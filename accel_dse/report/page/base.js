@@ -123,6 +123,15 @@ function soon() {
   });
 }
 
+/* Paper shows what was never scrolled to, too. */
+window.addEventListener("beforeprint", () => {
+  for (const [id, one] of charts) {
+    if (!one.dirty || $(id).offsetParent === null) continue;
+    one.dirty = one.news = false;
+    one.draw($(id));
+  }
+});
+
 /* Nothing leaves the page: no button uploads a chart. */
 const CONFIG = {
   displaylogo: false, responsive: true, toImageButtonOptions: { format: "svg" },

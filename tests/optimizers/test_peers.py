@@ -19,6 +19,7 @@ PEERS = {
     "optuna_gp": ("optuna", {"sampler": "gp"}),
     "optuna_nsga2": ("optuna", {"sampler": "nsga2"}),
     "nevergrad": ("nevergrad", {}),
+    "pymoo": ("pymoo", {}),
 }
 TWO = ("latency_cycles", "energy_uj")
 
@@ -54,6 +55,29 @@ def test_optuna_keeps_the_laws_of_optimizers(sampler):
     pytest.importorskip("optuna")
     cls = plugins.load("optimizers", "optuna")
     check_optimizer(lambda **given: cls(**given, sampler=sampler), toy_problem())
+
+
+def test_pymoo_keeps_the_laws_of_optimizers():
+    pytest.importorskip("pymoo")
+    for objectives in (("latency_cycles",), TWO):
+        check_optimizer(plugins.load("optimizers", "pymoo"), toy_problem(objectives=objectives))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_ax_keeps_the_laws_of_optimizers():
+    pytest.importorskip("ax")
+    check_optimizer(plugins.load("optimizers", "ax"), toy_problem())
+
+
+def test_ax_goes_on_from_what_it_was_told():
+    pytest.importorskip("ax")
+    cls = plugins.load("optimizers", "ax")
+    told = searched(cls(problem=toy_problem(), initial=4), 8)
+    one, other = (cls(problem=toy_problem(), initial=4) for _ in range(2))
+    one.tell(told)
+    other.tell(told)
+    assert one.ask(1) == one.ask(1) == other.ask(1)
 
 
 @pytest.mark.parametrize("name", PEERS)

@@ -182,6 +182,24 @@ class TrialLog:
             connection.execute(RECIPE.delete().where(RECIPE.c.study_id == study_id))
             connection.execute(RECIPE.insert(), {"study_id": study_id, "content": content})
 
+    def outcomes(self) -> dict[Outcome, int]:
+        """How many trials ended how, counted by the database.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
+        query = (
+            sa.select(TRIAL.c.outcome, sa.func.count())
+            .join(STUDY, STUDY.c.id == TRIAL.c.study_id)
+            .where(STUDY.c.name == self.name)
+            .group_by(TRIAL.c.outcome)
+        )
+        with explained(self.place), self._reading() as connection:
+            counts = {str(outcome): count for outcome, count in connection.execute(query)}
+        if unknown := counts.keys() - set(Outcome):
+            raise LogError(f"{self.place}: a trial was altered: its outcome is {min(unknown)!r}")
+        return {outcome: counts.get(outcome, 0) for outcome in Outcome}
+
     def best(self, goal: Goal) -> Trial | None:
         """What `goal.best` finds in the log, without reading all of it; None if there is none.
 

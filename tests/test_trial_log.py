@@ -621,3 +621,18 @@ def test_a_best_trial_that_was_altered_is_not_believed(tmp_path):
 def test_a_slice_of_the_log_can_be_read(tmp_path):
     log = written(tmp_path / "log.db", [a_trial(i) for i in range(9)])
     assert log.read(2, 5) == [a_trial(i) for i in range(2, 5)]
+
+
+def test_outcomes_are_counted_without_reading_the_trials(tmp_path):
+    trials = [a_trial(0), a_failure(1), a_failure(2, Outcome.TIMED_OUT), a_trial(3)]
+    log = written(tmp_path / "log.db", trials)
+    assert log.outcomes() == {
+        Outcome.FEASIBLE: 2,
+        Outcome.INFEASIBLE: 0,
+        Outcome.FAILED: 1,
+        Outcome.TIMED_OUT: 1,
+    }
+    with sqlite3.connect(tmp_path / "log.db") as link:
+        link.execute("UPDATE trial SET outcome = 'fine' WHERE idx = 1")
+    with pytest.raises(LogError, match="its outcome is 'fine'"):
+        log.outcomes()

@@ -1,7 +1,6 @@
 """What `accel-dse log ...` does."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,11 +24,12 @@ def show(place: str, *, last: int, trial: int | None, as_json: bool) -> None:
         OptionError: there is no such trial.
     """
     log = TrialLog(place)
-    study, trials = log.study(), log.read()
+    study, outcomes = log.study(), log.outcomes()
+    count = sum(outcomes.values())
     if trial is not None:
-        if trial >= len(trials):
-            raise OptionError(f"--trial: {log.place} has trials 0 to {len(trials) - 1}")
-        print(json.dumps(_content(trials[trial]), indent=2))
+        if trial >= count:
+            raise OptionError(f"--trial: {log.place} has trials 0 to {count - 1}")
+        print(json.dumps(_content(log.read(trial, trial + 1)[0]), indent=2))
         return
     about: dict[str, Any] = {
         "log": log.place,
@@ -41,12 +41,12 @@ def show(place: str, *, last: int, trial: int | None, as_json: bool) -> None:
         "simulator_version": study.simulator_version,
         "package_version": study.package_version,
         "created": _time(study.created),
-        "trials": len(trials),
-        **Counter(str(each.outcome) for each in trials),
+        "trials": count,
+        **{str(outcome): n for outcome, n in outcomes.items() if n},
         "under_way": len(log.tickets(unfinished=True)),
         "bytes": log_care.size_bytes(place),
     }
-    shown = trials[-last:] if last else []
+    shown = log.read(max(count - last, 0), count)
     if as_json:
         print(json.dumps({**about, "last": [_content(each) for each in shown]}, indent=2))
         return

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from accel_dse.problem import Goal, Limit
 from accel_dse.trial import Outcome, Trial
+from accel_dse.trials import Trials
 
 SHOWN = 5
 """Best designs that a summary holds."""
@@ -112,15 +113,16 @@ class Summary:
 def summarize(trials: Sequence[Trial], goal: Goal) -> Summary:
     """What `trials` say about `goal`; it need not be the one they were simulated for."""
     places = [place for place, trial in enumerate(trials) if trial.feasible]
-    feasible = [trials[place] for place in places]
+    feasible = Trials(trials[place] for place in places)
     beyond = np.zeros((len(feasible), len(goal.limits)), dtype=bool)
     for k, limit in enumerate(goal.limits):
         beyond[:, k] = limit.violation(column(feasible, limit.metric)) > 0
     costs = goal.objectives[0].cost(column(feasible, goal.objectives[0].metric))
     inside = np.flatnonzero(~beyond.any(axis=1))
     order = inside[np.lexsort((inside, costs[inside]))]
-    best = _distinct([feasible[i] for i in order])
-    nearest = [] if best else sorted(feasible, key=lambda t: (goal.excess(t.metrics), t.index))
+    best = _distinct(feasible[i] for i in order)
+    excess = [] if best else [goal.excess(trial.metrics) for trial in feasible]
+    nearest = (feasible[i] for i in np.argsort(excess, kind="stable"))
     counts = Counter(trial.outcome for trial in trials)
     return Summary(
         goal=goal,
@@ -181,7 +183,7 @@ def _histogram(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> dict[str
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _distinct(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+def _distinct(trials: Iterable[Trial]) -> tuple[Trial, ...]:
     """The first `SHOWN` of `trials` with different metrics."""
     found: list[Trial] = []
     for trial in trials:

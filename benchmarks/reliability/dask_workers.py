@@ -54,6 +54,7 @@ def main():
         whole_s, cpu_s = measured(
             lambda: study.run(n, workers=size, executor=executor, batch=given.batch)
         )
+        completes = len(study.log.read()) == n
     ideal_s = n * given.ms / 1000 / given.workers
     figures = {
         "trials": f"{n} of {given.ms:g} ms in tasks of {given.batch}, {given.workers} at a time",
@@ -63,7 +64,7 @@ def main():
         f"core feeds {given.workers} workers with simulations of over "
         f"{given.workers * cpu_s / n:.2f} s",
     }
-    scene.report("64 Dask workers", figures, {"the run completes": len(study.log.read()) == n})
+    scene.report("64 Dask workers", figures, {"the run completes": completes})
 
 
 def bare(executor, n, ms):

@@ -233,7 +233,8 @@ def _score(
         if level == 0:
             continue
         if level == chip.levels - 1:
-            taken[t] = inner.dram[t]
+            again = _reloads(search, inner, t, stationary, many)
+            taken[t], pj[t] = inner.dram[t] * again, inner.dram_pj[t] * again
             continue
         visits = search.own[t] if t == stationary and _stays(chip, search, inner, t, kind) else many
         chunks = _chunks(chip, search, inner, t, kind)
@@ -282,6 +283,29 @@ def _score(
         if score < search.best[way]:
             search.best[way] = score
             search.which[way] = stationary
+
+
+@compiled
+def _reloads(search: Any, inner: Any, t: int, stationary: int, many: float) -> float:
+    """How often a tensor that passes by all levels between comes from DRAM, over how often the
+    innermost tile was judged to need it: loops of the levels between ask for it in every block.
+    """
+    judged = least = own = steps = 1.0
+    for d in range(8):
+        inside = search.values[d, search.place[d]]
+        steps *= inside
+        if INDEXES[t, d]:
+            own *= inside
+            least *= inner.parts[d]
+        if INDEXES[t, d] or inner.stationary != t:
+            judged *= inner.parts[d]
+    visits = search.own[t] if stationary == t else many
+    if own > 1.0:
+        visits = many * (own if inner.stationary == t else steps)
+    visits = max(visits, least)
+    if t == OUTPUTS:
+        return (2.0 * visits - least) / (2.0 * judged - least)
+    return visits / judged
 
 
 @compiled

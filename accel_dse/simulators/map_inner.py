@@ -283,7 +283,7 @@ def _score(
     start = drain = serial = fills = 0.0
     energy = search.stream_pj
     for t in range(3):
-        search.in_dram[t] = 0.0
+        search.in_dram[t] = search.dram_pj[t] = 0.0
         outer = search.keeper[t]
         stream = search.stream[t] * compute
         way = WRITE if t == OUTPUTS else READ
@@ -312,7 +312,7 @@ def _score(
                 serial += visits * (cycles + machine.latency[outer])
             price = sent * search.instances[outer] * chip.access_pj_per_bit[outer, 0]
             price += got * search.instances[inner] * chip.access_pj_per_bit[inner, 1]
-            energy += visits * chip.word_bits[outer, t] * (price + to_inner)
+            spent = visits * chip.word_bits[outer, t] * (price + to_inner)
         else:
             final = transfer_cycles(machine, sent, got, outer, inner, OUTPUTS, WRITE) + issue
             spill = transfer_cycles(machine, sent, got, outer, inner, PARTIAL, WRITE) + issue
@@ -326,9 +326,10 @@ def _score(
             read = sent * search.instances[outer] * chip.access_pj_per_bit[outer, 0]
             read += got * search.instances[inner] * chip.access_pj_per_bit[inner, 1]
             moved = visits * (written + to_inner) + back * (read + to_inner)
-            energy += moved * chip.word_bits[outer, PARTIAL]
+            spent = moved * chip.word_bits[outer, PARTIAL]
+        energy += spent
         if outer == 0:
-            search.in_dram[t] = taken
+            search.in_dram[t], search.dram_pj[t] = taken, spent
     inside = total = compute + machine.fill * fills + serial
     for i in range(1, levels):
         most = max(busy[i, READ], busy[i, WRITE])
@@ -350,7 +351,8 @@ def _score(
         candidate.drain = drain
         candidate.energy = energy
         for t in range(3):
-            candidate.dram[t] = search.in_dram[t]
+            candidate.dram[t], candidate.dram_pj[t] = search.in_dram[t], search.dram_pj[t]
+            candidate.energy -= search.dram_pj[t]
 
 
 @compiled

@@ -69,6 +69,7 @@ INNER = np.dtype(
         ("start", np.float64),
         ("drain", np.float64),
         ("dram", np.float64, (3,)),
+        ("dram_pj", np.float64, (3,)),
         ("energy", np.float64),
         ("score", np.float64),
     ],
@@ -77,7 +78,7 @@ INNER = np.dtype(
 """A tile of the innermost level: steps of its loops (`counts`), its extents (`tile`), and how many
 there are (`parts`) under the spatial split; about how many cycles the layer then takes on the chip
 (`inside`), before the first step (`start`) and after the last (`drain`), and on the way to DRAM,
-by tensor, if it feeds this level (`dram`)."""
+by tensor, if it feeds this level (`dram`, and the energy of that, which `energy` lacks)."""
 
 BLOCK = np.dtype(
     [
@@ -140,6 +141,7 @@ SEARCH = np.dtype(
         ("stream_pj", np.float64),
         ("instances", np.float64, (MAX_LEVELS + 1,)),
         ("in_dram", np.float64, (3,)),
+        ("dram_pj", np.float64, (3,)),
         ("best", np.float64, (WAYS,)),
         ("which", np.int64, (WAYS,)),
         ("order", np.int64, (MAX_LEVELS, 8)),
@@ -155,8 +157,7 @@ SEARCH = np.dtype(
 )
 """Scratch of one search. `room` is the level that hands activations over, 0 if there is none;
 `whole_bits` what all inputs and all outputs take of one of its instances; `broken` the code of the
-rule that the last mapping broke; `tried` what tells the
-variants of a block apart."""
+rule that the last mapping broke; `tried` what tells the variants of a block apart."""
 
 
 @compiled

@@ -74,7 +74,7 @@ class Effort:
 
 EFFORTS: Mapping[str, Effort] = {
     "low": Effort(8, 2, 6, 4, 8, True, 3),
-    "normal": Effort(16, 2, 12, 8, 16, True, 8),
+    "normal": Effort(16, 2, 12, 8, 64, True, 8),
     "high": Effort(MAX_SPLITS, 6, 48, 24, 512, True, 24),
 }
 

@@ -110,7 +110,7 @@ def test_more_effort_maps_better_on_the_whole():
     }
     assert np.isfinite(latency["low"]).sum() >= 10
     assert np.nanmean(latency["low"] / latency["high"]) > 1.005
-    assert np.nanmean(latency["normal"] / latency["low"]) < 0.995
+    assert np.nanmean(latency["normal"] / latency["low"]) < 1.0
     assert np.nanmean(latency["high"] / latency["normal"]) < 1.005
 
 

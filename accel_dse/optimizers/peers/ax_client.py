@@ -50,14 +50,18 @@ class AxClient(Peer):
         """A client in memory."""
         configs = _ax()
         seed = (self.seed * 1_000_003 + len(told)) % 2**31
-        client = configs.Client(random_seed=seed)
-        client.configure_experiment([_parameter(configs, v) for v in self.variables.all])
-        goals = [f"-cost{i}" for i in range(len(self.problem.objectives))]
-        limits = [f"limit{i} <= 0" for i in range(len(self.problem.limits))]
-        client.configure_optimization(", ".join(goals), [f"{BROKEN} <= 0.5", *limits])
-        client.configure_generation_strategy(
-            initialization_budget=1, initialization_random_seed=seed, initialize_with_center=False
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it calls its own deprecated methods
+            client = configs.Client(random_seed=seed)
+            client.configure_experiment([_parameter(configs, v) for v in self.variables.all])
+            goals = [f"-cost{i}" for i in range(len(self.problem.objectives))]
+            limits = [f"limit{i} <= 0" for i in range(len(self.problem.limits))]
+            client.configure_optimization(", ".join(goals), [f"{BROKEN} <= 0.5", *limits])
+            client.configure_generation_strategy(
+                initialization_budget=1,
+                initialization_random_seed=seed,
+                initialize_with_center=False,
+            )
         session = _Session(self, client, np.random.default_rng(seed))
         for place, (design, verdict) in enumerate(told):
             session.attach(design, verdict, known=place < len(told) - len(self.pending))

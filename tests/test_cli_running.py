@@ -144,7 +144,8 @@ def test_a_recipe_makes_the_same_search_again():
         warm_start=("old.db",),
     )
     assert read_recipe(recipe(search), "log.db") == search
-    names = {item.name for item in fields(Search)} - {"batch"}  # a worker asks for one at a time
+    of_a_run = {"batch", "workers", "max_hours", "target"}  # a worker is told by its own flags
+    names = {item.name for item in fields(Search)} - of_a_run
     assert names <= set(json.loads(recipe(search))), "a worker must know all that was asked for"
 
 
@@ -167,3 +168,40 @@ def test_a_log_that_says_no_recipe_has_no_workers(capsys):
     study.close()
     assert "no such log" in refused(capsys, "worker", "--log", "none.db")
     assert not os.path.exists("none.db")
+
+
+STUDY = """\
+version: 1
+space: toy.yaml
+workloads: [mlp]
+minimize: latency_cycles
+simulator: toy
+optimizer: random
+trials: 60
+batch: 3
+"""
+
+
+def test_a_study_file_may_say_what_is_good_enough_and_a_flag_overrules_it(capsys):
+    Path("study.yaml").write_text(STUDY + "target: 1.0e12\n")
+    assert (
+        "reaches the target" in answered(capsys, "optimize", "study.yaml", "--log", "a.db")["ended"]
+    )
+    whole = answered(capsys, "optimize", "study.yaml", "--log", "a.db", "--target", "0")
+    assert (whole["trials"], whole["ended"]) == (60, "")
+
+
+def test_a_study_file_may_leave_the_search_to_workers(capsys):
+    Path("study.yaml").write_text(STUDY + "workers: 0\n")
+    assert "is ready for" in said(capsys, "optimize", "study.yaml", "--log", "b.db").out
+    found = answered(capsys, "optimize", "study.yaml", "--log", "c.db", "--workers", "2")
+    assert found["trials"] == 60
+
+
+def test_a_study_file_may_name_a_log_to_begin_from(capsys):
+    Path("study.yaml").write_text(STUDY + "warm_start: other.db\n")
+    assert "other.db" in refused(capsys, "optimize", "study.yaml", "--log", "d.db")
+    said(capsys, *SEARCH[:-1], "other.db", "--trials", "20")
+    done = said(capsys, "optimize", "study.yaml", "--log", "d.db")
+    assert "warm start: " in done.err
+    assert "other.db" in done.err

@@ -446,6 +446,10 @@ simulator: accelerator
 trials: 100
 batch: 8
 seed: 3
+warm_start: [before.db, postgresql://me@db/dse, /logs/a.parquet]
+workers: 4
+max_hours: 1.5
+target: 2
 """
     study = load_study(write(here, text, "study.yaml"))
     assert load_space(study.space).name == "example"
@@ -458,6 +462,10 @@ seed: 3
     assert (study.optimizer.name, study.optimizer.options) == ("evolution", {"population": 40})
     assert (study.simulator.name, study.simulator.options) == ("accelerator", {})
     assert (study.trials, study.batch, study.seed) == (100, 8, 3)
+    assert [Path(log).name for log in study.warm_start] == ["before.db", "dse", "a.parquet"]
+    assert Path(study.warm_start[0]).resolve() == (here / "before.db").resolve()
+    assert study.warm_start[1:] == ("postgresql://me@db/dse", "/logs/a.parquet")
+    assert (study.workers, study.max_hours, study.target) == (4, 1.5, 2.0)
     assert check("study.yaml").study_file == study
 
 
@@ -466,6 +474,7 @@ def test_a_short_study_gets_defaults(here):
     assert study.workloads == (("resnet18", 1.0),)
     assert (study.optimizer.name, study.simulator.name) == ("auto", "accelerator")
     assert (study.batch, study.seed, study.aggregate) == (None, 0, "mean")
+    assert (study.warm_start, study.workers, study.max_hours, study.target) == ((), *[None] * 3)
 
 
 def test_paths_in_a_study_are_relative_to_it(here):
@@ -495,6 +504,12 @@ STUDY_MISTAKES = [
     ("trials: 100", "trial: 100", "example.yaml:6: trial: unknown key (did you mean 'trials')"),
     ("trials: 100", "trials: 1\noptimizer: {population: 3}", "example.yaml:7: optimizer: expected"),
     ("trials: 100", "trials: 1\naggregate: sum", "example.yaml:7: aggregate: must be 'mean', 'wor"),
+    ("trials: 100", "trials: 1\nwarm_start: ../a.db", "7: warm_start: '../a.db' leads out"),
+    ("trials: 100", "trials: 1\nwarm_start: [a.db, 3]", "7: warm_start[1]: expected a word or a"),
+    ("trials: 100", "trials: 1\nworkers: -1", "7: workers: must be greater than or equal to 0"),
+    ("trials: 100", "trials: 1\nworkers: many", "example.yaml:7: workers: must be a valid integer"),
+    ("trials: 100", "trials: 1\nmax_hours: 0", "7: max_hours: must be greater than 0"),
+    ("trials: 100", "trials: 1\ntarget: .inf", "example.yaml:7: target: must be a finite number"),
 ]  # fmt: skip
 
 

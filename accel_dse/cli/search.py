@@ -93,10 +93,15 @@ def optimize_command(
         seed=seed,
         warm_start=tuple(warm_start),
     )
+    search = asked.search()
     how = running.Running(
-        workers=workers,
+        workers=search.workers if workers is None else workers,
         dask=dask,
         cache=cache,
-        until=running.until(deadline, max_hours, target_value),
+        until=running.until(
+            deadline,
+            search.max_hours if max_hours is None else max_hours,
+            search.target if target_value is None else target_value,
+        ),
     )
-    running.run(asked.search(), TrialLog(log, take_over=take_over), how, as_json=as_json)
+    running.run(search, TrialLog(log, take_over=take_over), how, as_json=as_json)

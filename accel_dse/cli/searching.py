@@ -32,6 +32,7 @@ class Search:
         trials, batch, seed: see the help.
         shapes: dimensions that ONNX files leave open.
         warm_start: logs of related tasks to begin from.
+        workers, max_hours, target: how a study file has it run, unless flags say otherwise.
     """
 
     space: str
@@ -45,6 +46,9 @@ class Search:
     seed: int = 0
     shapes: Mapping[str, int] | None = None
     warm_start: tuple[str, ...] = ()
+    workers: int | None = None
+    max_hours: float | None = None
+    target: float | None = None
 
     def study(self, log: TrialLog, say: Callable[[str], object] = lambda line: None) -> Study:
         """The study that `log` is for.
@@ -108,7 +112,7 @@ class Flags:
             trials=search.trials if self.trials is None else self.trials,
             batch=search.batch if self.batch is None else self.batch,
             seed=search.seed if self.seed is None else self.seed,
-            warm_start=self.warm_start,
+            warm_start=self.warm_start or search.warm_start,
         )
 
     def _names_a_study(self) -> bool:
@@ -133,6 +137,10 @@ class Flags:
             trials=file.trials,
             batch=file.batch,
             seed=file.seed,
+            warm_start=file.warm_start,
+            workers=file.workers,
+            max_hours=file.max_hours,
+            target=file.target,
         )
 
     def _of_flags(self) -> Search:

@@ -184,3 +184,7 @@ class StudyEntry(Entry):
     trials: int = Field(ge=1)
     batch: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    warm_start: Any = None
+    workers: int | None = Field(default=None, ge=0)
+    max_hours: float | None = Field(default=None, gt=0)
+    target: float | None = None

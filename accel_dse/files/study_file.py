@@ -39,6 +39,10 @@ class StudyFile:
         trials: how many.
         batch: how many at a time; None for what suits the optimizer.
         seed: fixes every random choice.
+        warm_start: places of logs of related tasks to begin from.
+        workers: simulations at a time; None for what suits, 0 to leave them to workers.
+        max_hours: what ends a run; None for nothing.
+        target: a value of the first objective that ends it; None if none does.
         document: all that the file says, with line numbers.
     """
 
@@ -51,6 +55,10 @@ class StudyFile:
     trials: int
     batch: int | None
     seed: int
+    warm_start: tuple[str, ...] = ()
+    workers: int | None = None
+    max_hours: float | None = None
+    target: float | None = None
     document: Document = field(repr=False)
 
 
@@ -78,6 +86,8 @@ def read_study(document: Document, path: Path) -> StudyFile:
     workloads = reader.workloads(entry.workloads)
     optimizer = reader.choice(entry.optimizer, "optimizer")
     simulator = reader.choice(entry.simulator, "simulator")
+    logs = reader.words(entry.warm_start, ("warm_start",))
+    warm_start = tuple(reader.log(text, place) for place, text in logs)
     if goal is None or mistakes.found:
         raise mistakes.error()
     return StudyFile(
@@ -90,6 +100,10 @@ def read_study(document: Document, path: Path) -> StudyFile:
         trials=entry.trials,
         batch=entry.batch,
         seed=entry.seed,
+        warm_start=warm_start,
+        workers=entry.workers,
+        max_hours=entry.max_hours,
+        target=entry.target,
         document=document,
     )
 
@@ -165,8 +179,16 @@ class _Reader:
 
     def file(self, text: str, place: Place, suffixes: tuple[str, ...]) -> str:
         """The path that `text` is, seen from the study file; `text` itself if it is a name."""
+        return self.inside(text, place) if Path(text).suffix.lower() in suffixes else text
+
+    def log(self, text: str, place: Place) -> str:
+        """The place of a log: the URL of a database, or a path seen from the study file."""
+        return text if "://" in text else self.inside(text, place)
+
+    def inside(self, text: str, place: Place) -> str:
+        """The path `text`, which is absolute or leads to the study file's folder or below."""
         path = Path(text)
-        if path.suffix.lower() not in suffixes or path.is_absolute():
+        if path.is_absolute():
             return text
         try:
             inside = (self.folder / path).resolve().is_relative_to(self.folder.resolve())

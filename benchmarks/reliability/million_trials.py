@@ -41,7 +41,7 @@ def a_trial(index):
     works = index % 4 == 0
     return Trial(
         index=index,
-        design={f"parameter_{i}": (index * (2 * i + 1)) % 1024 for i in range(12)},
+        design={f"parameter_{i}": index // 1024 ** (i % 2) * (2 * i + 1) % 1024 for i in range(12)},
         outcome=Outcome.FEASIBLE if works else Outcome.INFEASIBLE,
         metrics={f"metric_{i}_ms": (index * 7919 * (i + 3)) % 1009 + i / 8 for i in range(8)}
         if works

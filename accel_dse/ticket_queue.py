@@ -96,11 +96,11 @@ class TicketQueue:
             columns = trial_columns(link, (*TRIAL_ROW, "sha256"))
             here = (TRIAL.c.study_id == study) & (TRIAL.c.idx >= known)
             query = sa.select(*columns).where(here).order_by(TRIAL.c.idx)
-            rows = link.execute(query.execution_options(yield_per=AT_ONCE))
             trials = Trials()
-            with self._trusting():
-                for some in rows.partitions():
-                    trials += trials_of(some)
+            some = link.execute(query.execution_options(yield_per=AT_ONCE))
+            with some as streamed, self._trusting():
+                for rows in streamed.partitions():
+                    trials += trials_of(rows)
             unfinished = sa.select(*_TICKET).where(_open(study)).order_by(TICKET.c.number)
             tickets = link.execute(unfinished).fetchall()
             number = self._next_number(link, study)

@@ -236,9 +236,9 @@ class TrialLog:
             if stop is not None:
                 query = query.where(TRIAL.c.idx < stop)
             trials = Trials()
-            streamed = connection.execute(query.execution_options(yield_per=AT_ONCE))
-            for rows in streamed.partitions():
-                trials += self._checked(rows, start + len(trials))
+            with connection.execute(query.execution_options(yield_per=AT_ONCE)) as streamed:
+                for rows in streamed.partitions():
+                    trials += self._checked(rows, start + len(trials))
             if start == 0 and stop is None:
                 check_complete(connection, self.name, len(trials), self.place)
         return trials

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from accel_dse.choices import Choices, Coded, choices_of
 from accel_dse.constraints import Constraint, kept
-from accel_dse.designs import Column, Columns, length
+from accel_dse.designs import Column, Columns, length, rows
 from accel_dse.expressions import Expression
 from accel_dse.moves import changed
 from accel_dse.parameters.base import Floats, Indices, Parameter
@@ -36,6 +36,7 @@ class Coding:
         self._constraints = tuple(constraints)
         self._features = dict(features or {})
         self._choices = {p.name: choices_of(p) for p in self.parameters}
+        self._movable = [p for p in self.parameters if p.count > 1]
 
     def coded(self, columns: Columns) -> Coded:
         """Designs by column in coded form.
@@ -134,13 +135,12 @@ class Coding:
         Returns:
             `m` designs, and the row that each is a variation of, `(m,)`, not in order.
         """
-        moved = {p.name: self._near(p, coded[p.name]) for p in self.parameters}
-        origin = np.concatenate([rows for _, rows in moved.values()])
-        varied, begin = {}, 0
-        for name, (column, rows) in moved.items():
-            varied[name] = coded[name][origin]
-            varied[name][begin : begin + len(rows)] = column
-            begin += len(rows)
+        moved = {p.name: self._near(p, coded[p.name]) for p in self._movable}
+        origin = np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in moved.values())])
+        varied, begin = rows(coded, origin), 0
+        for name, (column, near) in moved.items():
+            varied[name][begin : begin + len(near)] = column
+            begin += len(near)
         return varied, origin
 
     def _near(self, parameter: Parameter, column: Column) -> tuple[Column, Indices]:
@@ -158,11 +158,12 @@ class Coding:
         changes = changed(self.parameters, length(coded), rate, rng)
         varied = {}
         for parameter, change in zip(self.parameters, changes.T):
-            column, rows = coded[parameter.name].copy(), np.flatnonzero(change)
+            column, which = coded[parameter.name].copy(), np.flatnonzero(change)
             choices = self._choices[parameter.name]
-            mutate = parameter.mutate if choices is None else choices.mutate
-            if len(rows):
-                column[rows] = mutate(column[rows], rng)
+            some: Column = column[which]
+            if len(which):
+                mutate = parameter.mutate if choices is None else choices.mutate
+                column[which] = mutate(some, rng)
             varied[parameter.name] = column
         return varied
 

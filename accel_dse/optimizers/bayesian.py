@@ -86,12 +86,20 @@ class BayesianOptimizer(Optimizer):
             self.problem.space, lambda coded: self._score(belief, coded), strangers, parents, rng
         )
 
+    def _first(self, n: int) -> list[Design]:
+        """Up to `n` new designs, the next ones of the stock that a search begins with."""
+        if not n:
+            return []
+        space, begin = self.problem.space, len(self.trials) + len(self.pending)
+        which = np.arange(begin, min(begin + n, STOCK))
+        return self._known.new(space.designs(space.coding.columns(rows(self._stock(), which))))
+
     def _stock(self) -> Coded:
         """Random valid designs: a function of the seed and of how often trials have doubled.
 
         They are kept, since drawing valid designs may take longer than all else.
         """
-        doubled = len(self.trials).bit_length()
+        doubled = (len(self.trials) // self.initial).bit_length()
         if self._drawn is None or self._drawn[0] != doubled:
             rng = np.random.default_rng([self.seed, doubled, STOCK])
             self._drawn = (doubled, self.problem.space.sample_coded(STOCK, rng))
@@ -109,10 +117,12 @@ class BayesianOptimizer(Optimizer):
         self._elite.refresh(self.trials)
         rng = self.rng()
         strangers = min(n, max(self.initial - len(self.trials) - len(self.pending), 0))
-        chosen = self._known.random(strangers, rng)
-        if strangers < n:
+        chosen = self._first(strangers)
+        if len(chosen) == strangers < n:
             chosen += self._promising(n - strangers, rng, chosen)
-        return chosen + self._known.random(n - len(chosen), rng, besides=chosen)
+        if len(chosen) < n:
+            chosen += self._known.random(n - len(chosen), rng, besides=chosen)
+        return chosen
 
     def _promising(self, n: int, rng: np.random.Generator, besides: list[Design]) -> list[Design]:
         """Up to `n` new designs, each as if the pending and those before it had been tried."""

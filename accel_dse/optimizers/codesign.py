@@ -76,6 +76,7 @@ class Codesign(Optimizer):
     _outer: Problem = field(init=False, repr=False, compare=False)
     _next: dict[Hashable, tuple[Design, list[Trial]]] = field(init=False, repr=False, compare=False)
     _inner: dict[Hashable, Optimizer] = field(init=False, repr=False, compare=False)
+    _spaces: dict[Hashable, DesignSpace] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, low in (("mapping_trials", 2), ("remembered", 0)):
@@ -96,7 +97,7 @@ class Codesign(Optimizer):
         if not hardware:
             raise OptionError("codesign: the space has no parameters of hardware")
         self._outer = replace(self.problem, space=self._part("hardware", hardware))
-        self._next, self._inner = {}, {}
+        self._next, self._inner, self._spaces = {}, {}, {}
 
     def ask(self, n: int) -> list[Design]:
         """`n` designs: of hardware whose trials are not all told or pending, then of new."""
@@ -218,9 +219,12 @@ class Codesign(Optimizer):
 
     def _layer_space(self, hardware: Design, layer: str) -> DesignSpace:
         """The mappings of `layer` on one hardware design, whose parameters have one value."""
-        parameters = [fixed_parameter(name, hardware[name]) for name in self._outer.space.names]
-        own = [p for p in self.problem.space.parameters if _layer_of(p.name) == layer]
-        return self._part(layer, [*parameters, *own])
+        key = (*hardware.values(), layer)
+        if key not in self._spaces:
+            parameters = [fixed_parameter(name, hardware[name]) for name in self._outer.space.names]
+            own = [p for p in self.problem.space.parameters if _layer_of(p.name) == layer]
+            self._spaces[key] = self._part(layer, [*parameters, *own])
+        return self._spaces[key]
 
     def _mapped(self, block: Block, blocks: Sequence[Block], n: int) -> list[Design]:
         """`n` more designs of a block."""
@@ -228,8 +232,10 @@ class Codesign(Optimizer):
         columns = []
         for place, layer in enumerate(self._layers):
             wanted = n - last
-            warm = self._remembered(layer, block, blocks)[len(block) :][:wanted]
             inner = self._search(block, place)
+            warm: list[Design] = []
+            if len(block) < self.remembered:
+                warm = self._remembered(layer, block, blocks)[len(block) :][:wanted]
             chosen = [*warm, *(inner.ask(wanted - len(warm)) if wanted > len(warm) else [])]
             if last:
                 chosen.append(self._best_mapping(layer, block) or inner.ask(1)[0])
@@ -300,7 +306,7 @@ class Codesign(Optimizer):
         distinct: list[Design] = list({tuple(d.values()): d for d in found}.values())
         if not distinct:
             return []
-        valid = space.satisfied(space.columns(distinct))
+        valid = space.coding.satisfied(space.coding.coded(space.columns(distinct)))
         return [design for design, good in zip(distinct, valid) if good][: self.remembered]
 
 

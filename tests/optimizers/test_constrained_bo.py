@@ -7,6 +7,7 @@ from accel_dse.constraints import Constraint
 from accel_dse.errors import DesignError, OptionError
 from accel_dse.execution.measuring import Measure
 from accel_dse.expressions import Expression
+from accel_dse.optimizers.belief import Learner
 from accel_dse.optimizers.constrained_bo import ConstrainedBO
 from accel_dse.optimizers.linear_bo import LinearBO
 from accel_dse.optimizers.random_search import RandomSearch
@@ -15,6 +16,7 @@ from accel_dse.optimizers.tree_bo import TreeBO
 from accel_dse.parameters import Categorical, Factorization, Ordinal, Permutation, Real
 from accel_dse.problem import Limit, Objective, Problem
 from accel_dse.space import DesignSpace
+from accel_dse.surrogates.inputs import Inputs
 from accel_dse.testing import ToySimulator, toy_problem
 from accel_dse.trial import Outcome, Trial
 
@@ -62,10 +64,15 @@ def test_thirty_trials_come_within_two_percent_of_the_optimum_of_720_designs():
     assert np.median(found) <= np.median(drawn)
 
 
-def test_infeasible_designs_become_rare():
-    trials = search(ConstrainedBO(problem=PROBLEM, seed=1), 40)
-    broken = np.array([not trial.feasible for trial in trials])
-    assert broken[10:].mean() < 0.5 * broken[:10].mean() + 0.1
+def test_infeasible_trials_teach_which_designs_do_not_work():
+    learner = Learner(PROBLEM, Inputs(PROBLEM.space))
+    told = search(RandomSearch(problem=PROBLEM, seed=1), 60)
+    others = search(RandomSearch(problem=PROBLEM, seed=2), 200)
+    columns = PROBLEM.space.columns([trial.design for trial in others])
+    chance = learner.learn(told).works.log_probability(learner.inputs.of(columns))
+    works = np.array([trial.feasible for trial in others])
+    above = chance[works][:, None] > chance[~works]
+    assert above.mean() > 0.8
 
 
 @each_kind

@@ -263,12 +263,14 @@ def _too_new(place: str, version: int) -> LogError:
     )
 
 
+_DAMAGED = "keep the file, and save what is whole with `accel-dse log repair`"
+
 _COMPLAINTS = {
     "SQLITE_FULL": ("the disk is full", "free some space and run the same command again"),
     "SQLITE_READONLY": ("cannot be written", "is the file or its folder read-only?"),
     "SQLITE_CANTOPEN": ("cannot be opened", "does its folder exist, and may you write there?"),
     "SQLITE_NOTADB": ("is not a trial log", ""),
-    "SQLITE_CORRUPT": ("is damaged", "keep the file; earlier trials may still be readable"),
+    "SQLITE_CORRUPT": ("is damaged", _DAMAGED),
     "SQLITE_BUSY": ("another process keeps it locked", "try again later"),
     "SQLITE_IOERR": ("the disk failed", ""),
 }
@@ -287,6 +289,8 @@ def explained(place: str) -> Iterator[None]:
         raise LogError(
             f"{place}: needs a driver that is missing: {error.name}", hint=hint
         ) from error
+    except UnicodeDecodeError as error:  # in what SQLite quotes of a damaged file
+        raise LogError(f"{place}: is damaged: {error}", hint=_DAMAGED) from error
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, OverflowError) as error:
         cause = getattr(error, "orig", None) or error
         code = getattr(cause, "sqlite_errorname", "")

@@ -96,7 +96,7 @@ class ResultCache:
             try:
                 self._link = self._link or _opened(self.path)
                 yield self._link
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of damaged names
                 if self._link is not None:
                     with suppress(sqlite3.Error):
                         self._link.execute("ROLLBACK")

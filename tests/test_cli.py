@@ -513,6 +513,16 @@ def test_a_study_without_mistakes_is_described(capsys):
     assert answer["objectives"] == ["minimize latency_cycles"]
 
 
+def test_a_study_of_hardware_and_mappings_is_checked_as_it_is_searched(capsys):
+    study = STUDY.replace("space: toy.yaml", "space: eyeriss_168").replace("toy", "explicit")
+    study = study.replace("{mlp: 2.0, dqn: 1.0}", "{mlp_k: 1.0}").replace("latency_cycles", "edp")
+    Path("study.yaml").write_text(study.replace("area_mm2<=5", "area_mm2<=9"))
+    answer = answered(capsys, "check", "study.yaml")
+    assert answer["mapping_parameters"] > 4
+    assert answer["mapping_constraints"] > 10
+    assert answer["designs_with_mappings"] > answer["designs"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

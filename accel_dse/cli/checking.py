@@ -10,7 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from accel_dse.cli.building import build_optimizer, build_problem, build_simulator
+from accel_dse.cli.building import (
+    build_optimizer,
+    build_problem,
+    build_simulator,
+    with_mappings,
+)
 from accel_dse.files import Check, StudyFile, check, load_space
 from accel_dse.readable import number, plain
 from accel_dse.space import DesignSpace
@@ -78,14 +83,28 @@ def _study(study: StudyFile) -> dict[str, Any]:
     file = load_space(study.space)
     with study.document.blaming():
         problem = build_problem(file, study.workloads, study.goal, study.aggregate)
+        problem = with_mappings(problem, file, study.simulator)
         build_optimizer(study.optimizer.name, study.optimizer.options, problem, study.seed)
         build_simulator(study.simulator.name, study.simulator.options, file).close()
     return {
         "workloads": [workload.name for workload, _ in problem.workloads],
+        **_mappings(problem.space, file.space),
         **study.goal.content(),
         "optimizer": study.optimizer.name,
         "simulator": study.simulator.name,
         "trials": study.trials,
+    }
+
+
+def _mappings(searched: DesignSpace, hardware: DesignSpace) -> dict[str, Any]:
+    """What is searched beside the hardware, if anything is."""
+    more = len(searched.parameters) - len(hardware.parameters)
+    if not more:
+        return {}
+    return {
+        "mapping_parameters": more,
+        "mapping_constraints": len(searched.constraints) - len(hardware.constraints),
+        "designs_with_mappings": searched.size,
     }
 
 

@@ -60,16 +60,19 @@ class Codesign(Optimizer):
         hardware: name of the outer optimizer.
         mapping: name of the inner one.
         mapping_trials: trials of each hardware design.
+        initial: random hardware that begins, where the outer optimizer can be told how much.
         remembered: how many of a layer's best mappings on other hardware are tried first.
 
     Source:
         Shi, Sakhuja, Hashemi, Swersky, Lin, "Learned Hardware/Software Co-Design of Neural
-        Accelerators", arXiv 2010.02075; remembering mappings is ours.
+        Accelerators", arXiv 2010.02075 (about 5 random hardware designs to begin with); remembering
+        mappings is ours.
     """
 
     hardware: str = "constrained_bo"
     mapping: str = "constrained_bo"
     mapping_trials: int = 250
+    initial: int = 5
     remembered: int = 5
 
     _layers: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -79,7 +82,7 @@ class Codesign(Optimizer):
     _spaces: dict[Hashable, DesignSpace] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, low in (("mapping_trials", 2), ("remembered", 0)):
+        for name, low in (("mapping_trials", 2), ("initial", 1), ("remembered", 0)):
             if getattr(self, name) < low:
                 raise OptionError(
                     f"codesign: {name}: must be at least {low}, got {getattr(self, name)}"
@@ -195,7 +198,8 @@ class Codesign(Optimizer):
 
     def _outer_search(self, told: Sequence[Trial], awaited: Sequence[Design]) -> Optimizer:
         cls = plugins.load("optimizers", self.hardware)
-        outer: Optimizer = cls(problem=self._outer, seed=self.seed)
+        begin = {"initial": self.initial} if "initial" in cls.__dataclass_fields__ else {}
+        outer: Optimizer = cls(problem=self._outer, seed=self.seed, **begin)
         outer.tell(told, pending=awaited)
         return outer
 

@@ -60,7 +60,7 @@ class SharedFormulas:
         Raises:
             FloatingPointError: some term has no finite value for some design.
         """
-        values = list(self._begin)
+        values: list[Any] = list(self._begin)
         self._run(values, coded, 0, len(self._steps))
         return [np.broadcast_to(values[slot], (length(coded),)) for slot, _ in self._results]
 
@@ -72,7 +72,8 @@ class SharedFormulas:
         """
         held = np.zeros(length(coded), dtype=bool)
         rows, alive = np.arange(len(held)), ~held
-        values, done = list(self._begin), 0
+        values: list[Any] = list(self._begin)
+        done = 0
         for slot, end in self._results:
             self._run(values, coded, done, end)
             alive, done = alive & (values[slot] != 0), end
@@ -120,7 +121,8 @@ class _Terms:
             case ast.Name() | ast.Subscript():
                 return self._leaf(node, "value", lambda values: values)
             case ast.UnaryOp(op=op, operand=operand):
-                return self._apply(SIGNS[type(op)], self._number(operand), truth=op is ast.Not)
+                negated = isinstance(op, ast.Not)
+                return self._apply(SIGNS[type(op)], self._number(operand), truth=negated)
             case ast.BinOp(left=left, op=op, right=right):
                 return self._apply(ARITHMETIC[type(op)], self._number(left), self._number(right))
             case ast.BoolOp(op=op, values=parts):
@@ -294,7 +296,7 @@ def _as_truth(values: Array) -> Array:
 
 def _position(orders: Array, item: str) -> Array:
     """Where an item stands in each of `n` orders, `(n,)`."""
-    return (orders == item).argmax(axis=1).astype(np.float64)
+    return np.asarray((orders == item).argmax(axis=1), np.float64)
 
 
 def _reduced(reduce: np.ufunc, parts: Array) -> Array:

@@ -45,6 +45,7 @@ FORMULAS = [
     "pes in (2, 8) or k[0] not in (1, 3)",
     "ceil_div(rows, pes) - ceil(clock * sum(k)) + min(k) + -abs(2 - pes)",
     "(pes > 1) + (pes > 2) + True",
+    "(not pes > 1) + (not rows > 7) + (not k[0] > 3)",
     "word_bits * 4",
 ]
 

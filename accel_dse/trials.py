@@ -1,10 +1,13 @@
 """Many trials, in little memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from struct import pack, unpack
+from struct import pack, unpack, unpack_from
 from typing import Any, Self, overload
 
-from accel_dse.trial import Trial
+import numpy as np
+from numpy.typing import NDArray
+
+from accel_dse.trial import Outcome, Trial
 
 POOLED = 4096
 """Different values of one column that are held once each; what is continuous has more."""
@@ -66,6 +69,30 @@ class Trials(Sequence[Trial]):
     def __iter__(self) -> Iterator[Trial]:
         return map(_unpacked, self._rows)
 
+    def at(self, places: Iterable[int]) -> "Trials":
+        """Those at `places`; it shares what it holds with the whole."""
+        part = Trials()
+        part._forms, part._rows = self._forms, [self._rows[place] for place in places]
+        return part
+
+    def outcomes(self) -> list[Outcome]:
+        """The outcome of each, without making a trial of it."""
+        return [row[2] for row in self._rows]
+
+    def reasons(self) -> list[str]:
+        """The reason of each."""
+        return [row[4] for row in self._rows]
+
+    def metric(self, name: str) -> NDArray[np.float64]:
+        """A metric of each, shape `(n,)`; NaN where there is none."""
+        found = np.full(len(self), np.nan)
+        for i, (form, _, _, numbers, *_) in enumerate(self._rows):
+            place = form.places.get(name)
+            if place is not None:
+                packed = type(numbers) is bytes
+                found[i] = unpack_from("d", numbers, 8 * place)[0] if packed else numbers[place]
+        return found
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Trials):
             pairs = zip(self._rows, other._rows)
@@ -90,10 +117,11 @@ class _Form:
         metrics: names of their metrics.
     """
 
-    __slots__ = ("metrics", "names", "pools")
+    __slots__ = ("metrics", "names", "places", "pools")
 
     def __init__(self, names: tuple[str, ...], metrics: tuple[str, ...]) -> None:
         self.names, self.metrics = names, metrics
+        self.places = {name: i for i, name in enumerate(metrics, 2)}
         self.pools: tuple[dict[Any, Any], ...] = tuple({} for _ in ("", "", "", *names))
 
     def packed(self, trial: Trial) -> tuple[Any, ...]:

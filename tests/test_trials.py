@@ -2,6 +2,7 @@ import copy
 import pickle
 import tracemalloc
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,3 +140,17 @@ def taken(hold, trials):
         return tracemalloc.get_traced_memory()[0] / len(held)
     finally:
         tracemalloc.stop()
+
+
+def test_columns_are_those_of_the_trials():
+    whole = Trial(
+        index=5, design={"pes": 1}, outcome=Outcome.FEASIBLE, metrics={"area_mm2": 2, "other": 3.0}
+    )
+    trials = [*MIXED, whole]
+    held = Trials(trials)
+    assert held.outcomes() == [trial.outcome for trial in trials]
+    assert held.reasons() == [trial.reason for trial in trials]
+    for name in ("latency_ms", "area_mm2", "other", "unknown"):
+        expected = [trial.metrics.get(name, np.nan) for trial in trials]
+        np.testing.assert_array_equal(held.metric(name), expected)
+    assert held.at([4, 2]) == [trials[4], trials[2]]

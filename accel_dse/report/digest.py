@@ -56,7 +56,9 @@ def digest(runs: Sequence[Run]) -> dict[str, Any]:
 
 def _home(trial: Trial, runs: Sequence[Run]) -> int:
     """The first run in which `trial` is."""
-    return next(i for i, run in enumerate(runs) if run.trials[trial.index :][:1] == [trial])
+    return next(
+        i for i, run in enumerate(runs) if run.trials[trial.index : trial.index + 1] == [trial]
+    )
 
 
 def _limits(summary: Summary, told: Any) -> list[dict[str, Any]]:

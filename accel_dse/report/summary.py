@@ -112,8 +112,10 @@ class Summary:
 
 def summarize(trials: Sequence[Trial], goal: Goal) -> Summary:
     """What `trials` say about `goal`; it need not be the one they were simulated for."""
-    places = [place for place, trial in enumerate(trials) if trial.feasible]
-    feasible = Trials(trials[place] for place in places)
+    trials = trials if isinstance(trials, Trials) else Trials(trials)
+    outcomes = trials.outcomes()
+    places = [place for place, outcome in enumerate(outcomes) if outcome is Outcome.FEASIBLE]
+    feasible = trials.at(places)
     beyond = np.zeros((len(feasible), len(goal.limits)), dtype=bool)
     for k, limit in enumerate(goal.limits):
         beyond[:, k] = limit.violation(column(feasible, limit.metric)) > 0
@@ -123,7 +125,7 @@ def summarize(trials: Sequence[Trial], goal: Goal) -> Summary:
     best = _distinct(feasible[i] for i in order)
     excess = [] if best else [goal.excess(trial.metrics) for trial in feasible]
     nearest = (feasible[i] for i in np.argsort(excess, kind="stable"))
-    counts = Counter(trial.outcome for trial in trials)
+    counts = Counter(outcomes)
     return Summary(
         goal=goal,
         trials=len(trials),
@@ -166,6 +168,8 @@ def _use(
 
 def column(trials: Sequence[Trial], metric: str) -> NDArray[np.float64]:
     """One metric of all trials, NaN where there is none, shape `(n,)`."""
+    if isinstance(trials, Trials):
+        return trials.metric(metric)
     nan = float("nan")
     return np.array([trial.metrics.get(metric, nan) for trial in trials], np.float64)
 
@@ -175,11 +179,12 @@ def kind_of(reason: str) -> str:
     return re.sub(r"\d[\d,._]*(e[+-]?\d+)?", "…", reason.rpartition(": ")[2])
 
 
-def _histogram(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> dict[str, int]:
+def _histogram(trials: Trials, outcomes: Sequence[Outcome]) -> dict[str, int]:
+    pairs = zip(trials.outcomes(), trials.reasons())
     counts: Counter[str] = Counter()
-    for trial in trials:
-        if trial.outcome in outcomes:
-            counts.update({kind_of(part) for part in trial.reason.split("; ")})
+    for reason, count in Counter(reason for became, reason in pairs if became in outcomes).items():
+        for kind in {kind_of(part) for part in reason.split("; ")}:
+            counts[kind] += count
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -11,6 +11,7 @@ from accel_dse.problem import Goal
 from accel_dse.readable import plain
 from accel_dse.report.summary import column, kind_of
 from accel_dse.trial import Outcome, Trial
+from accel_dse.trials import Trials
 
 STATES = ("accepted", "beyond a limit", "infeasible", "failed", "timed out")
 """What becomes of a trial, by number."""
@@ -49,7 +50,10 @@ def packed(runs: Sequence[tuple[int, Sequence[Trial]]], goal: Goal) -> dict[str,
 def states(trials: Sequence[Trial], goal: Goal) -> NDArray[np.uint8]:
     """The place in `STATES` of each trial, `(n,)`."""
     number = {Outcome.FEASIBLE: 0, Outcome.INFEASIBLE: 2, Outcome.FAILED: 3, Outcome.TIMED_OUT: 4}
-    found = np.array([number[trial.outcome] for trial in trials], np.uint8)
+    outcomes = (
+        trials.outcomes() if isinstance(trials, Trials) else [trial.outcome for trial in trials]
+    )
+    found = np.array([number[outcome] for outcome in outcomes], np.uint8)
     for limit in goal.limits:
         found[limit.violation(column(trials, limit.metric)) > 0] = 1
     return found

@@ -182,7 +182,8 @@ class Notebook:
 
     def show(self, status: Status) -> None:
         """Moves the bar."""
-        self._bar.total = status.total
+        if self._bar.total != status.total:
+            self._bar.reset(status.total)
         self._bar.set_postfix_str(str(status), refresh=False)
         self._bar.update(status.done - self._bar.n)
 

@@ -89,7 +89,8 @@ def test_a_terminal_shows_a_bar_and_clears_it(monkeypatch):
         assert text in shown
 
 
-def test_a_notebook_shows_a_bar(capsys):
+def test_a_notebook_without_widgets_shows_a_bar_of_text(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "find_spec", lambda _: None)
     with Notebook() as bar:
         bar.show(STATUS)
         bar.say("stopping")
@@ -97,6 +98,17 @@ def test_a_notebook_shows_a_bar(capsys):
     assert "50/200" in output.err
     assert "best latency_ms 3.1416" in output.err
     assert "stopping" in output.out + output.err
+
+
+def test_a_notebook_with_widgets_shows_one():
+    pytest.importorskip("ipywidgets")
+    with Notebook() as bar:
+        bar.show(STATUS)
+    _, filled, text = bar._bar.container.children
+    assert (filled.value, filled.max) == (50, 200)
+    shown = text.value.replace("\u2007", " ")  # which it puts for spaces
+    assert "50/200" in shown
+    assert "best latency_ms 3.1416" in shown
 
 
 def test_nothing_is_shown_in_a_batch_job(capsys):

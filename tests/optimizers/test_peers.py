@@ -70,6 +70,8 @@ def test_ax_keeps_the_laws_of_optimizers():
     check_optimizer(plugins.load("optimizers", "ax"), toy_problem())
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_ax_goes_on_from_what_it_was_told():
     pytest.importorskip("ax")
     cls = plugins.load("optimizers", "ax")

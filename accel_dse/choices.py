@@ -7,17 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.designs import Column
-from accel_dse.parameters.base import Floats, Indices, Parameter
+from accel_dse.parameters.base import ANEW, Floats, Indices, Parameter
 
 MOST_LISTED = 8_192
 """Choices of a parameter that has a table."""
 
 MOST_NEIGHBORS = 2_000_000
 """Pairs of choices one exchange apart that a table holds."""
-
-
-ANEW = 0.25
-"""Share of mutations that draw a choice anew; see `Parameter.mutate`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,28 +83,29 @@ class Coding:
         Raises:
             DesignError: a constraint has no value for a design that keeps all others.
         """
-        if self._rules is not None:
-            try:
-                return self._rules.all_hold(coded)
-            except (FloatingPointError, UnsuitedError):
-                pass
-        return kept(self._constraints, self.columns(coded))
+        held = self._all_hold(coded)
+        return kept(self._constraints, self.columns(coded)) if held is None else held
 
     def possible(self, coded: Coded) -> Bools:
         """Which of `n` partial designs no constraint refuses, `(n,)`.
 
         A constraint without a value refuses none. Constraints read columns that are there.
         """
-        if self._rules is not None:
-            try:
-                return self._rules.all_hold(coded)
-            except (FloatingPointError, UnsuitedError):
-                pass
+        held = self._all_hold(coded)
+        if held is not None:
+            return held
         columns, keep = self.columns(coded), np.ones(length(coded), dtype=bool)
         for constraint in self._constraints:
             values, unknown = constraint.rule.evaluate_where_defined(columns)
             keep &= (values != 0) | unknown
         return keep
+
+    def _all_hold(self, coded: Coded) -> Bools | None:
+        """Which of `n` designs keep all constraints; None if each must be evaluated on its own."""
+        try:
+            return None if self._rules is None else self._rules.all_hold(coded)
+        except (FloatingPointError, UnsuitedError):
+            return None
 
     @cached_property
     def _rules(self) -> SharedFormulas | None:

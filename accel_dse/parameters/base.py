@@ -18,6 +18,9 @@ Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Scale = Literal["linear", "log"]
 
+ANEW = 0.25
+"""Share of mutations that draw a value anew."""
+
 MOST_CHOICES = 1_000_000
 """Values of one ordinal, integer or categorical parameter; they are held in memory."""
 
@@ -154,8 +157,8 @@ class Parameter(ABC):
         """A random like value for each; a different one wherever there is one."""
 
     def mutate(self, column: Column, rng: np.random.Generator) -> Column:
-        """Each value made a like one, or (one in four) drawn anew; different if there is any."""
-        anew = rng.random(len(column)) < 0.25
+        """Each value made a like one, or (a share `ANEW`) drawn anew; different if there is any."""
+        anew = rng.random(len(column)) < ANEW
         near, far = self.step(column, rng), self.draw(len(column), rng)
         structured = column.ndim > 1
         anew &= (far != column).any(axis=1) if structured else far != column

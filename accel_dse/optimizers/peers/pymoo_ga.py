@@ -67,16 +67,14 @@ class _Session:
 
     def ask(self) -> Design:
         random = self.algorithm.random_state
-        if len(self.lessons) < self.peer.population:
-            [design] = self.peer.problem.space.sample(1, random)
-            return design
-        children = self.algorithm.mating.do(
-            self.space, self.algorithm.pop, 1, algorithm=self.algorithm, random_state=random
-        )
-        if not len(children):  # none that the population does not hold already
-            [design] = self.peer.problem.space.sample(1, random)
-            return design
-        return self.peer.variables.designs([dict(children[0].X)])[0]
+        if len(self.lessons) >= self.peer.population:
+            children = self.algorithm.mating.do(
+                self.space, self.algorithm.pop, 1, algorithm=self.algorithm, random_state=random
+            )
+            if len(children):  # else only such as the population holds already
+                return self.peer.variables.designs([dict(children[0].X)])[0]
+        [design] = self.peer.problem.space.sample(1, random)
+        return design
 
     def tell(self, design: Design, verdict: Verdict) -> None:
         if verdict.violations[0] <= 0 and all(design != known for known, _ in self.lessons):

@@ -29,7 +29,8 @@ test-slow: $(VENV)/.dev kernels ## The reproductions that take minutes each
 	$(BIN)/pytest -m slow
 
 kernels: ## Drops compiled kernels older than any source: numba looks only at a kernel's own file
-	@newest=$$(ls -t accel_dse/*.py accel_dse/simulators/*.py | head -n 1); \
+	@newest=$$(ls -t accel_dse/hardware.py accel_dse/mapping.py accel_dse/workload.py accel_dse/simulators/*.py \
+	  | head -n 1); \
 	find accel_dse -name '*.nb[ic]' ! -newer "$$newest" -delete
 
 lint: $(VENV)/.dev

@@ -12,13 +12,13 @@ from math import ceil, inf
 from typing import Any
 
 from accel_dse.simulators.loop_records import INDEXES, INPUTS, OUTPUTS, PARTIAL, WEIGHTS, Ints
+from accel_dse.simulators.map_fills import add_up, set_prices, set_streams, set_visits
 from accel_dse.simulators.map_terms import (
     EDP,
     ENERGY,
     WAYS,
     candidate_values,
     ceil_div,
-    count_instances,
     fits,
     hands_over,
     must_finish,
@@ -48,7 +48,7 @@ def block_tiles(
         beams: `BLOCK` records for each way, `(WAYS, b)`, of which `counts` `(WAYS,)` are in use.
     """
     budget, fine = effort[4], effort[5]
-    active = _list_values(chip, search, inner, budget, fine)
+    active = _list_values(chip, machine, layer, search, inner, budget, fine)
     if active < 0:
         return
     looked = 1
@@ -82,12 +82,25 @@ def block_tiles(
 
 
 @compiled
-def _list_values(chip: Any, search: Any, inner: Any, budget: int, fine: bool) -> int:
-    """Starts with all dimensions whole (with a budget of 1, with the smallest block alone); returns
-    how many may be cut, -1 if there is no block.
+def _list_values(
+    chip: Any, machine: Any, layer: Ints, search: Any, inner: Any, budget: int, fine: bool
+) -> int:
+    """Prices the tile, and starts with all dimensions whole (with a budget of 1, with the smallest
+    block alone); returns how many may be cut, -1 if there is no block.
     """
     levels = chip.levels
-    count_instances(chip, search, inner.split)
+    set_streams(chip, machine, layer, search, inner.split)
+    set_prices(
+        chip,
+        machine,
+        layer,
+        search,
+        inner.split,
+        inner.tile,
+        inner.compute,
+        inner.adds != 0,
+        inner.double != 0,
+    )
     active = 0
     for d in range(8):
         search.left[d] = inner.parts[d]
@@ -178,6 +191,7 @@ def _judge(
     for d in range(8):
         parts = ceil_div(search.left[d], search.values[d, search.place[d]])
         search.count[d] = parts
+        search.inside[d] = search.values[d, search.place[d]]
         many *= parts
         for t in range(3):
             if INDEXES[t, d]:
@@ -197,6 +211,7 @@ def _judge(
             transfer_words(
                 machine, layer, search.spatial[inner.split], search.tile, 0, 1, t, search
             )
+            search.block_sent[t], search.block_got[t] = search.sent[t], search.got[t]
     for way in range(WAYS):
         search.best[way] = inf
     for stationary in range(3):
@@ -221,24 +236,36 @@ def _score(
     double: bool,
     goal: int,
 ) -> None:
-    """Lowers `best` to what the block costs in each way with one tensor stationary."""
-    start = machine.latency[0] + inner.start
-    last = 0.0
-    energy = inner.energy
-    taken = search.in_dram
-    pj = search.stream  # energy by tensor; what the array streams is known by now
+    """Lowers `best` to what the block costs in each way with one tensor stationary outside."""
+    _set_sent(chip, machine, search, inner, stationary, many, kind)
+    steps = 1
+    for d in range(8):
+        steps *= search.inside[d]
+    for inside in range(3):
+        if steps > 1 or inside == stationary:
+            set_visits(chip, search, stationary, inside, many)
+            cycles = add_up(chip, machine, search)
+            for way in range(WAYS):
+                if search.asked[way]:
+                    _score_way(search, way, cycles, many, double, goal, 3 * stationary + inside)
+
+
+@compiled
+def _set_sent(
+    chip: Any, machine: Any, search: Any, inner: Any, stationary: int, many: float, kind: int
+) -> None:
+    """Sets what DRAM sends of each tensor to levels between (`taken`, `taken_pj`), what precedes
+    the first step and follows the last (`first`, `last`).
+    """
+    search.first, search.last = machine.latency[0] + search.start, 0.0
     for t in range(3):
-        taken[t] = pj[t] = 0.0
+        search.taken[t] = search.taken_pj[t] = 0.0
         level = search.target[t]
-        if level == 0:
-            continue
-        if level == chip.levels - 1:
-            again = _reloads(search, inner, t, stationary, many)
-            taken[t], pj[t] = inner.dram[t] * again, inner.dram_pj[t] * again
+        if level == 0 or level == chip.levels - 1:
             continue
         visits = search.own[t] if t == stationary and _stays(chip, search, inner, t, kind) else many
         chunks = _chunks(chip, search, inner, t, kind)
-        sent, got = search.sent[t], search.got[t]
+        sent, got = search.block_sent[t], search.block_got[t]
         for i in range(1, level):
             for d in range(8):
                 if INDEXES[t, d]:
@@ -248,64 +275,46 @@ def _score(
         price += got * search.instances[level] * chip.access_pj_per_bit[level, 1]
         if t != OUTPUTS:
             cycles = transfer_cycles(machine, sent, got, 0, level, t, READ) + issue
-            taken[t] = visits * cycles
-            start += cycles / chunks
-            pj[t] = visits * price * chip.word_bits[0, t]
-        else:
-            final = transfer_cycles(machine, sent, got, 0, level, OUTPUTS, WRITE) + issue
-            spill = transfer_cycles(machine, sent, got, 0, level, PARTIAL, WRITE) + issue
-            back = visits - search.own[t]
-            taken[t] = search.own[t] * final + 2.0 * back * spill
-            last = final / chunks
-            pj[t] = search.own[t] * sent * chip.access_pj_per_bit[0, 2] * chip.word_bits[0, OUTPUTS]
-            again = sent * chip.access_pj_per_bit[0, 2] + price
-            pj[t] += back * again * chip.word_bits[0, PARTIAL]
-    for way in range(WAYS):
-        if not search.asked[way]:
+            search.taken[t] = visits * cycles
+            search.first += cycles / chunks
+            search.taken_pj[t] = visits * price * chip.word_bits[0, t]
             continue
-        busy, drain, spent = taken[WEIGHTS], inner.drain, energy + pj[WEIGHTS]
-        if not way & 2:
-            busy += taken[INPUTS]
-            spent += pj[INPUTS]
-        if not way & 1:
-            busy += taken[OUTPUTS]
-            drain += last
-            spent += pj[OUTPUTS]
-        if not double and many > 1.0:
-            busy += inner.inside
-        # DRAM idles at the least while the last block is worked on.
-        score = max(start + inner.inside + drain, busy + inner.inside / many)
-        score += 0.001 * (busy + inner.inside)
-        if goal == ENERGY:
-            score = spent
-        elif goal == EDP:
-            score *= spent
-        if score < search.best[way]:
-            search.best[way] = score
-            search.which[way] = stationary
+        final = transfer_cycles(machine, sent, got, 0, level, OUTPUTS, WRITE) + issue
+        spill = transfer_cycles(machine, sent, got, 0, level, PARTIAL, WRITE) + issue
+        back = visits - search.own[t]
+        search.taken[t] = search.own[t] * final + 2.0 * back * spill
+        search.last = final / chunks
+        written = sent * chip.access_pj_per_bit[0, 2]
+        search.taken_pj[t] = search.own[t] * written * chip.word_bits[0, OUTPUTS]
+        search.taken_pj[t] += back * (written + price) * chip.word_bits[0, PARTIAL]
 
 
 @compiled
-def _reloads(search: Any, inner: Any, t: int, stationary: int, many: float) -> float:
-    """How often a tensor that passes by all levels between comes from DRAM, over how often the
-    innermost tile was judged to need it: loops of the levels between ask for it in every block.
-    """
-    judged = least = own = steps = 1.0
-    for d in range(8):
-        inside = search.values[d, search.place[d]]
-        steps *= inside
-        if INDEXES[t, d]:
-            own *= inside
-            least *= inner.parts[d]
-        if INDEXES[t, d] or inner.stationary != t:
-            judged *= inner.parts[d]
-    visits = search.own[t] if stationary == t else many
-    if own > 1.0:
-        visits = many * (own if inner.stationary == t else steps)
-    visits = max(visits, least)
-    if t == OUTPUTS:
-        return (2.0 * visits - least) / (2.0 * judged - least)
-    return visits / judged
+def _score_way(
+    search: Any, way: int, inside: float, many: float, double: bool, goal: int, which: int
+) -> None:
+    """Lowers the `best` of one way to what the block costs if it takes `inside` on the chip."""
+    busy = drain = 0.0
+    spent = search.chip_pj
+    for t in range(3):
+        if not ((t == INPUTS and way & 2) or (t == OUTPUTS and way & 1)):
+            busy += search.taken[t] + search.in_dram[t]
+            spent += search.taken_pj[t] + search.dram_pj[t]
+            if t == OUTPUTS:
+                drain = search.last
+    drain += search.drain
+    if not double and many > 1.0:
+        busy += inside
+    # DRAM idles at the least while the last block is worked on.
+    score = max(search.first + inside + drain, busy + inside / many)
+    score += 0.001 * (busy + inside)
+    if goal == ENERGY:
+        score = spent
+    elif goal == EDP:
+        score *= spent
+    if score < search.best[way]:
+        search.best[way] = score
+        search.which[way] = which
 
 
 @compiled
@@ -349,7 +358,7 @@ def _insert(search: Any, beams: Any, counts: Ints, way: int, index: int) -> None
         beam[at] = beam[at - 1]
         at -= 1
     beam[at].inner = index
-    beam[at].stationary = search.which[way]
+    beam[at].stationary, beam[at].inside = search.which[way] // 3, search.which[way] % 3
     beam[at].score = search.best[way]
     for d in range(8):
         beam[at].counts[d] = search.values[d, search.place[d]]

@@ -24,19 +24,17 @@ from accel_dse.simulators.loop_records import (
     R,
     S,
 )
+from accel_dse.simulators.map_fills import add_up, set_prices, set_streams
 from accel_dse.simulators.map_terms import (
-    EDP,
     ENERGY,
+    LATENCY,
     candidate_values,
     ceil_div,
-    count_instances,
     fits,
     must_finish,
     tile_words,
-    transfer_cycles,
-    transfer_words,
 )
-from accel_dse.simulators.timeline_plan import READ, WRITE, compiled
+from accel_dse.simulators.timeline_plan import compiled
 
 
 @compiled
@@ -138,27 +136,8 @@ def _list_values(
             d = search.active[k]
             search.active[k] = search.active[active - 1]
             search.active[active - 1] = d
-    _list_streams(chip, machine, layer, search, split)
+    set_streams(chip, machine, layer, search, split)
     return active
-
-
-@compiled
-def _list_streams(chip: Any, machine: Any, layer: Ints, search: Any, split: int) -> None:
-    """Sets how many instances work, the bits of operands that the array takes in a cycle, and the
-    energy of its arithmetic.
-    """
-    levels = chip.levels
-    count_instances(chip, search, split)
-    search.stream_pj = chip.mac_pj
-    for d in range(8):
-        search.extent[d] = 1
-        search.stream_pj *= layer[d]
-    for t in range(3):
-        level = search.keeper[t]
-        transfer_words(
-            machine, layer, search.spatial[split], search.extent, level, levels, t, search
-        )
-        search.stream[t] = search.sent[t] * chip.word_bits[level, PARTIAL if t == OUTPUTS else t]
 
 
 @compiled
@@ -237,16 +216,12 @@ def _judge(
         search.fewest_transfers = min(search.fewest_transfers, transfers)
         if transfers > chip.program_entries:
             return count
-    for t in range(3):
-        if chip.keeps[innermost, t] and innermost > 0:
-            source = search.source[innermost, t]
-            transfer_words(
-                machine, layer, search.spatial[split], search.tile, source, innermost, t, search
-            )
+    set_prices(chip, machine, layer, search, split, search.tile, compute, adds, double)
     candidate.score = inf
     for stationary in range(3):
-        _score(chip, machine, search, stationary, many, compute, adds, double, effort[6], candidate)
+        _score(chip, machine, search, stationary, many, effort[6], candidate)
     candidate.split = split
+    candidate.compute, candidate.adds, candidate.double = compute, adds, double
     for d in range(8):
         candidate.counts[d] = _value(search, d)
         candidate.tile[d] = search.tile[d]
@@ -256,103 +231,26 @@ def _judge(
 
 @compiled
 def _score(
-    chip: Any,
-    machine: Any,
-    search: Any,
-    stationary: int,
-    many: float,
-    compute: float,
-    adds: bool,
-    double: bool,
-    goal: int,
-    candidate: Any,
+    chip: Any, machine: Any, search: Any, stationary: int, many: float, goal: int, candidate: Any
 ) -> None:
-    """Writes into `candidate` what the tile costs with one tensor stationary, if that is less.
-
-    Args:
-        many: innermost tiles of all loops.
-        compute: cycles of the array.
-        adds: whether sums are read as well as written.
-        double: whether two tiles fit.
+    """Lowers `candidate`'s score to what the `many` tiles of the layer cost with one tensor
+    stationary.
     """
-    levels = chip.levels
-    inner = levels - 1
-    busy = search.busy
-    for i in range(levels):
-        busy[i, READ] = busy[i, WRITE] = 0.0
-    start = drain = serial = fills = 0.0
-    energy = search.stream_pj
     for t in range(3):
-        search.in_dram[t] = search.dram_pj[t] = 0.0
-        outer = search.keeper[t]
-        stream = search.stream[t] * compute
-        way = WRITE if t == OUTPUTS else READ
-        busy[outer, way] += stream / machine.rate[outer, way]
-        price = chip.access_pj_per_bit[outer, 2 if t == OUTPUTS else 0]
-        if t == OUTPUTS and adds:
-            busy[outer, READ] += stream / machine.rate[outer, READ]
-            price += chip.access_pj_per_bit[outer, 0]
-        energy += stream * search.instances[outer] * price
-        if inner == 0 or not chip.keeps[inner, t]:
-            continue
-        own = search.own[t]
-        visits = own if t == stationary else many
-        fills = max(fills, visits)
-        outer = search.source[inner, t]
-        sent, got = search.sent[t], search.got[t]
-        issue = machine.issue[outer]
-        back = visits - own
-        to_inner = got * search.instances[inner] * chip.network_pj_per_bit[inner - 1]
-        if t != OUTPUTS:
-            cycles = transfer_cycles(machine, sent, got, outer, inner, t, READ) + issue
-            busy[outer, READ] += visits * cycles
-            taken = visits * cycles
-            start = max(start, cycles + machine.latency[outer])
-            if not double:
-                serial += visits * (cycles + machine.latency[outer])
-            price = sent * search.instances[outer] * chip.access_pj_per_bit[outer, 0]
-            price += got * search.instances[inner] * chip.access_pj_per_bit[inner, 1]
-            spent = visits * chip.word_bits[outer, t] * (price + to_inner)
-        else:
-            final = transfer_cycles(machine, sent, got, outer, inner, OUTPUTS, WRITE) + issue
-            spill = transfer_cycles(machine, sent, got, outer, inner, PARTIAL, WRITE) + issue
-            busy[outer, WRITE] += own * final + back * spill
-            busy[outer, READ] += back * spill
-            taken = own * final + 2.0 * back * spill
-            drain += final
-            if not double:
-                serial += taken
-            written = sent * search.instances[outer] * chip.access_pj_per_bit[outer, 2]
-            read = sent * search.instances[outer] * chip.access_pj_per_bit[outer, 0]
-            read += got * search.instances[inner] * chip.access_pj_per_bit[inner, 1]
-            moved = visits * (written + to_inner) + back * (read + to_inner)
-            spent = moved * chip.word_bits[outer, PARTIAL]
-        energy += spent
-        if outer == 0:
-            search.in_dram[t], search.dram_pj[t] = taken, spent
-    inside = total = compute + machine.fill * fills + serial
-    for i in range(1, levels):
-        most = max(busy[i, READ], busy[i, WRITE])
-        if machine.shared[i]:
-            most = busy[i, READ] + busy[i, WRITE]
-        inside = max(inside, most)
-        total += most
+        search.visits[t] = search.own[t] if t == stationary else many
+    search.finals = search.own[OUTPUTS]
+    inside = add_up(chip, machine, search)
+    sent = search.in_dram[WEIGHTS] + search.in_dram[INPUTS] + search.in_dram[OUTPUTS]
     # Of equals, the one whose other channels have less to do.
-    score = max(inside, busy[0, READ] + busy[0, WRITE]) + start + drain + 0.02 * total
-    if goal == ENERGY:
-        score = energy
-    elif goal == EDP:
-        score *= energy
+    score = max(inside, sent) + search.start + search.drain + 0.02 * search.all_channels
+    if goal != LATENCY:
+        energy = search.chip_pj
+        for t in range(3):
+            energy += search.dram_pj[t]
+        score = energy if goal == ENERGY else score * energy
     if score < candidate.score:
         candidate.score = score
         candidate.stationary = stationary
-        candidate.inside = inside
-        candidate.start = start
-        candidate.drain = drain
-        candidate.energy = energy
-        for t in range(3):
-            candidate.dram[t], candidate.dram_pj[t] = search.in_dram[t], search.dram_pj[t]
-            candidate.energy -= search.dram_pj[t]
 
 
 @compiled

@@ -123,8 +123,8 @@ def _seen(blocks: Any, counts: Ints, way: int, b: int) -> bool:
     for earlier in range(way):
         for k in range(counts[earlier]):
             other = blocks[earlier, k]
-            if other.inner == block.inner and other.stationary == block.stationary:
-                same = True
+            same = other.inner == block.inner and other.stationary == block.stationary
+            if same and other.inside == block.inside:
                 for d in range(8):
                     same = same and other.counts[d] == block.counts[d]
                 if same:
@@ -163,7 +163,7 @@ def _add_leaves(
             if outer_loops < 2 and outer != block.stationary:
                 continue
             for second in range(3):
-                if second != inner.stationary and (between <= 0 or between_loops < 2):
+                if second != block.inside and (between <= 0 or between_loops < 2):
                     continue
                 leaf.stationary[0] = outer
                 if between > 0:
@@ -196,7 +196,7 @@ def _build(
     levels = chip.levels
     leaf.split = inner.split
     for i in range(levels):
-        leaf.stationary[i] = inner.stationary
+        leaf.stationary[i] = block.inside
         for d in range(8):
             leaf.temporal[i, d] = 1
     leaf.stationary[0], leaf.stationary[levels - 1] = block.stationary, OUTPUTS

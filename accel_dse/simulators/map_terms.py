@@ -65,25 +65,22 @@ INNER = np.dtype(
         ("counts", np.int64, (8,)),
         ("tile", np.int64, (8,)),
         ("parts", np.int64, (8,)),
-        ("inside", np.float64),
-        ("start", np.float64),
-        ("drain", np.float64),
-        ("dram", np.float64, (3,)),
-        ("dram_pj", np.float64, (3,)),
-        ("energy", np.float64),
+        ("compute", np.float64),
+        ("adds", np.uint8),
+        ("double", np.uint8),
         ("score", np.float64),
     ],
     align=True,
 )
 """A tile of the innermost level: steps of its loops (`counts`), its extents (`tile`), and how many
-there are (`parts`) under the spatial split; about how many cycles the layer then takes on the chip
-(`inside`), before the first step (`start`) and after the last (`drain`), and on the way to DRAM,
-by tensor, if it feeds this level (`dram`, and the energy of that, which `energy` lacks)."""
+there are (`parts`) under the spatial split; cycles of the array (`compute`), whether sums are read
+as well as written (`adds`), and whether two tiles fit (`double`)."""
 
 BLOCK = np.dtype(
     [
         ("inner", np.int64),
         ("stationary", np.int64),
+        ("inside", np.int64),
         ("counts", np.int64, (8,)),
         ("parts", np.int64, (8,)),
         ("score", np.float64),
@@ -91,7 +88,8 @@ BLOCK = np.dtype(
     align=True,
 )
 """What DRAM's loops step through: how many of an innermost tile (`counts`) make one of the `parts`
-that arrive one after the other."""
+that arrive one after the other; which tensor stays while the innermost of these loops run
+(`stationary`), and of those within a block (`inside`)."""
 
 LEAF = np.dtype(
     [
@@ -140,8 +138,31 @@ SEARCH = np.dtype(
         ("stream", np.float64, (3,)),
         ("stream_pj", np.float64),
         ("instances", np.float64, (MAX_LEVELS + 1,)),
+        # Prices of an innermost tile, and what they come to: see `map_fills`.
+        ("compute", np.float64),
+        ("streamed", np.float64, (MAX_LEVELS, 2)),
+        ("array_pj", np.float64),
+        ("once", np.float64, (3,)),
+        ("again", np.float64, (3,)),
+        ("wait", np.float64, (3,)),
+        ("once_pj", np.float64, (3,)),
+        ("again_pj", np.float64, (3,)),
+        ("start", np.float64),
+        ("drain", np.float64),
+        ("inside", np.int64, (8,)),
+        ("visits", np.float64, (3,)),
+        ("finals", np.float64),
+        ("all_channels", np.float64),
+        ("chip_pj", np.float64),
         ("in_dram", np.float64, (3,)),
         ("dram_pj", np.float64, (3,)),
+        # Of a block: what DRAM sends by tensor, and the best score by way.
+        ("block_sent", np.float64, (3,)),
+        ("block_got", np.float64, (3,)),
+        ("first", np.float64),
+        ("last", np.float64),
+        ("taken", np.float64, (3,)),
+        ("taken_pj", np.float64, (3,)),
         ("best", np.float64, (WAYS,)),
         ("which", np.int64, (WAYS,)),
         ("order", np.int64, (MAX_LEVELS, 8)),

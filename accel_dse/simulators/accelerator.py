@@ -44,7 +44,7 @@ class AcceleratorSimulator(Simulator):
         mapper_goal: what the mapper makes small for each layer: `latency`, `energy` or `edp`.
     """
 
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "5"
     takes_template: ClassVar[bool] = True
 
     template: Template

@@ -242,7 +242,8 @@ def _score(
     for d in range(8):
         steps *= search.inside[d]
     for inside in range(3):
-        if steps > 1 or inside == stationary:
+        # The third tensor has little to offer.
+        if inside == stationary or (steps > 1 and inside == inner.stationary):
             set_visits(chip, search, stationary, inside, many)
             cycles = add_up(chip, machine, search)
             for way in range(WAYS):
@@ -255,16 +256,21 @@ def _set_sent(
     chip: Any, machine: Any, search: Any, inner: Any, stationary: int, many: float, kind: int
 ) -> None:
     """Sets what DRAM sends of each tensor to levels between (`taken`, `taken_pj`), what precedes
-    the first step and follows the last (`first`, `last`).
+    the first step and follows the last (`first`, `last`), and in how many parts those levels work
+    on a block (`cuts`).
     """
     search.first, search.last = machine.latency[0] + search.start, 0.0
     for t in range(3):
         search.taken[t] = search.taken_pj[t] = 0.0
+        search.cuts[t] = 1.0
         level = search.target[t]
         if level == 0 or level == chip.levels - 1:
             continue
         visits = search.own[t] if t == stationary and _stays(chip, search, inner, t, kind) else many
         chunks = _chunks(chip, search, inner, t, kind)
+        if level > 1:
+            held = _held(chip, search, inner, t, kind)
+            search.cuts[t] = max(1.0, ceil(held / chip.capacity_bits[level, t]))
         sent, got = search.block_sent[t], search.block_got[t]
         for i in range(1, level):
             for d in range(8):

@@ -113,8 +113,8 @@ def _set_price(
 def set_visits(chip: Any, search: Any, outer: int, inner: int, many: float) -> None:
     """Sets how often each tensor's innermost tile arrives, by loops in two places.
 
-    `search.count` and `search.inside` have the steps of the loops that bring blocks, and of those
-    inside a block, `(8,)`.
+    `search.inside` has the steps of the loops inside a block, `(8,)`; `search.own` the blocks of
+    each tensor that differ, `search.cuts` in how many parts a level between works on it, `(3,)`.
 
     Args:
         outer, inner: the tensor that stays while the innermost loops of each place run.
@@ -134,6 +134,13 @@ def set_visits(chip: Any, search: Any, outer: int, inner: int, many: float) -> N
             search.visits[t] = search.own[t] if outer == t else many
         if t == OUTPUTS:
             search.finals = search.own[t] * within
+    # What a level between cannot hold at once is done part by part, each asking for the others.
+    for t in range(3):
+        if search.cuts[t] > 1.0:
+            for other in range(3):
+                if other != t:
+                    again = search.visits[other] * search.cuts[t]
+                    search.visits[other] = min(again, max(search.visits[other], many * steps))
 
 
 @compiled

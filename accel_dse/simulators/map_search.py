@@ -19,6 +19,7 @@ from accel_dse.simulators.map_estimate import estimate
 from accel_dse.simulators.map_inner import inner_tiles
 from accel_dse.simulators.map_splits import spatial_options
 from accel_dse.simulators.map_terms import (
+    BLOCKS,
     EDP,
     ENERGY,
     LATENCY,
@@ -50,34 +51,33 @@ def search(
     work: Any,
     problem: Floats,
 ) -> None:
-    """Fills `memory`'s lists of finalists with the best mappings found, for each way asked.
+    """Adds the best mappings found to `memory`'s lists of finalists, for each way asked.
 
     Args:
         chip, machine: one element of `loop_counts.pack` and of `timeline_plan.pack_machine`.
         hardwired: see `Hardware`, `(L, 2)`.
         layer: one row of `pack_layers(layers)`.
         effort: splits, tiles of each split, tiles, blocks of each way, budget, fine, goal, shy.
-        memory: what `mapper.new_memory` returns, with what the network needs set in it.
+        memory: what `mapper.new_memory` returns, prepared by `begin`.
         work: one `WORK` record.
         problem: receives why nothing was found, `(4,)`; see `mapper.Mapped`.
     """
-    state, inners, blocks, _, _, inner, _, counts = memory
-    for way in range(WAYS):
-        counts[0, way] = counts[1, way] = 0
+    state, inners, blocks, _, _, inner, _, counts, _ = memory
     problem[0] = NO_MAPPING
     problem[1] = state.broken = 0
-    _set_sources(chip, state)
-    splits = spatial_options(
-        chip,
-        layer,
-        hardwired,
-        effort[0],
-        effort[7],
-        state.x[:, : chip.levels],
-        state.y[:, : chip.levels],
-        state.steps,
-        problem,
-    )
+    if state.shy != effort[7]:
+        state.shy, state.looked_into = effort[7], 0
+        state.splits = spatial_options(
+            chip,
+            layer,
+            hardwired,
+            effort[7],
+            state.x[:, : chip.levels],
+            state.y[:, : chip.levels],
+            state.steps,
+            problem,
+        )
+    splits = min(state.splits, effort[0])
     if splits > 0:
         problem[0], problem[1] = NO_MAPPING, 0
     state.fewest_transfers = 1e300
@@ -91,14 +91,28 @@ def search(
     if splits > 0 and many == 0 and 1e300 > state.fewest_transfers > chip.program_entries:
         problem[0], problem[1] = NO_PROGRAM, chip.program_level
         problem[2], problem[3] = state.fewest_transfers, chip.program_entries
-    for k in range(many):
-        block_tiles(chip, machine, layer, state, inners[k], k, effort, blocks, counts[0])
     for way in range(WAYS):
-        for b in range(counts[0, way]):
-            if not _seen(blocks, counts[0], way, b):
+        counts[BLOCKS, way] = 0
+    for k in range(many):
+        block_tiles(chip, machine, layer, state, inners[k], k, effort, blocks, counts[BLOCKS])
+    for way in range(WAYS):
+        for b in range(counts[BLOCKS, way]):
+            if _is_new(inners, blocks[way, b], memory):
                 _add_leaves(chip, machine, layer, effort[6], inners, blocks[way, b], memory, work)
     if problem[0] == NO_MAPPING:
         problem[1], problem[2] = state.broken // 16 % 16, state.broken // 256
+
+
+@compiled
+def begin(chip: Any, memory: Any) -> None:
+    """Empties the lists, for another layer; what the network needs of it is set already."""
+    state, counts = memory[0], memory[7]
+    for k in range(len(counts)):
+        for way in range(WAYS):
+            counts[k, way] = 0
+    state.shy = -1
+    state.looked_into = 0
+    _set_sources(chip, state)
 
 
 @compiled
@@ -117,19 +131,19 @@ def _set_sources(chip: Any, state: Any) -> None:
 
 
 @compiled
-def _seen(blocks: Any, counts: Ints, way: int, b: int) -> bool:
-    """Whether an earlier way has the same block."""
-    block = blocks[way, b]
-    for earlier in range(way):
-        for k in range(counts[earlier]):
-            other = blocks[earlier, k]
-            same = other.inner == block.inner and other.stationary == block.stationary
-            if same and other.inside == block.inside:
-                for d in range(8):
-                    same = same and other.counts[d] == block.counts[d]
-                if same:
-                    return True
-    return False
+def _is_new(inners: Any, block: Any, memory: Any) -> bool:
+    """Whether no search of this layer has looked into the block: told by a hash of what it is."""
+    state, keys = memory[0], memory[8]
+    inner = inners[block.inner]
+    key = (inner.split * 3 + block.stationary) * 3 + block.inside
+    for d in range(8):
+        key = (key * 1_000_003 + inner.counts[d]) * 1_000_003 + block.counts[d]
+    for k in range(state.looked_into):
+        if keys[k] == key:
+            return False
+    keys[state.looked_into] = key
+    state.looked_into += 1
+    return True
 
 
 @compiled
@@ -137,7 +151,7 @@ def _add_leaves(
     chip: Any, machine: Any, layer: Ints, goal: int, inners: Any, block: Any, memory: Any, work: Any
 ) -> None:
     """Ranks the whole mappings that a block may be part of: what lies between, and loop orders."""
-    state, _, _, _, leaf, _, _, _ = memory
+    state, leaf = memory[0], memory[4]
     inner = inners[block.inner]
     levels = chip.levels
     between = levels - 2
@@ -308,24 +322,26 @@ def _shrink(
 @compiled
 def _judge(chip: Any, machine: Any, layer: Ints, goal: int, memory: Any, work: Any) -> None:
     """Inserts the mapping in `leaf` where it is among the best, for each way that it can serve."""
-    state, _, _, finals, leaf, _, estimated, counts = memory
+    state, finals, leaf, estimated, counts = memory[0], memory[3], memory[4], memory[6], memory[7]
     for i in range(chip.levels):
         for r in range(8):
             state.order[i, r] = ORDERS[leaf.stationary[i], r]
     x, y, spatial = state.x[leaf.split], state.y[leaf.split], state.spatial[leaf.split]
+    estimate(chip, machine, layer, leaf.temporal, spatial, state.order, estimated)
+    if goal == LATENCY:
+        wanted = False
+        for k in range(state.first_list, state.lists):
+            for way in range(WAYS):
+                if state.asked[way]:
+                    full = counts[k, way] == state.finalists[k]
+                    last = finals[k, way, state.finalists[k] - 1].score
+                    wanted = wanted or not full or estimated.cycles[way] <= last
+        if not wanted:
+            return
     code = loop_counts.check(chip, layer, leaf.temporal, x, y, state.order, work)
     if code != 0:
         state.broken = code
         return
-    estimate(chip, machine, layer, leaf.temporal, spatial, state.order, estimated)
-    if goal == LATENCY:
-        wanted = False
-        for way in range(WAYS):
-            if state.asked[way]:
-                full = counts[1, way] == len(finals[way])
-                wanted = wanted or not full or estimated.cycles[way] <= finals[way, -1].score
-        if not wanted:
-            return
     loop_counts.count(chip, layer, leaf.temporal, x, y, state.order, work)
     _, energy = loop_counts.totals(chip, layer, work)
     for way in range(WAYS):
@@ -335,23 +351,26 @@ def _judge(chip: Any, machine: Any, layer: Ints, goal: int, memory: Any, work: A
                 leaf.score, leaf.second = leaf.second, leaf.score
             elif goal == EDP:
                 leaf.score, leaf.second = leaf.score * energy, leaf.score
-            counts[1, way] = _insert(finals[way], counts[1, way], leaf)
+            for k in range(state.first_list, state.lists):
+                counts[k, way] = _insert(finals[k, way], counts[k, way], state.finalists[k], leaf)
 
 
 @compiled
-def _insert(finals: Any, count: int, leaf: Any) -> int:
-    """Inserts a mapping into a sorted list, unless its equal is there; returns the new count."""
+def _insert(finals: Any, count: int, most: int, leaf: Any) -> int:
+    """Inserts a mapping into a sorted list of `most`, unless its equal is there; returns the new
+    count.
+    """
     at = count
     while at > 0 and (
         leaf.score < finals[at - 1].score
         or (leaf.score == finals[at - 1].score and leaf.second < finals[at - 1].second)
     ):
         at -= 1
-    if at == len(finals):
+    if at == most:
         return count
     if at > 0 and leaf.score == finals[at - 1].score and leaf.second == finals[at - 1].second:
         return count
-    for k in range(min(count, len(finals) - 1), at, -1):
+    for k in range(min(count, most - 1), at, -1):
         finals[k] = finals[k - 1]
     finals[at] = leaf
-    return min(count + 1, len(finals))
+    return min(count + 1, most)

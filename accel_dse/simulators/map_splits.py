@@ -28,7 +28,6 @@ def spatial_options(
     chip: Any,
     layer: Ints,
     hardwired: Bools,
-    most: int,
     shy: bool,
     out_x: Ints,
     out_y: Ints,
@@ -46,154 +45,187 @@ def spatial_options(
         layer: one row of `pack_layers(layers)`.
         hardwired: axes that one dimension always occupies in full, `(L, 2)`.
         shy: whether to split as little as possible instead, so that tiles are small.
-        most: how many to keep at most; `out_x` and `out_y` have shape `(most, L, 8)`.
-        out_steps: temporal steps of each, `(most,)`.
+        out_x, out_y: receive the factors of each, `(MAX_SPLITS, L, 8)`.
+        out_steps: receives temporal steps of each, `(MAX_SPLITS,)`.
         problem: receives code, level, needed and available bits if there is none, `(4,)`.
 
     Returns:
         How many were found.
     """
     levels = chip.levels
-    fan_x, fan_y = chip.fanout_x, chip.fanout_y
-    unroll_x, unroll_y = (
-        _may_split(chip.unroll_x, chip.whole),
-        _may_split(chip.unroll_y, chip.whole),
+    unroll = (_may_split(chip.unroll_x, chip.whole), _may_split(chip.unroll_y, chip.whole))
+    beam_x = np.ones((WIDTH, levels, 8), dtype=np.int64)
+    beam_y = np.ones((WIDTH, levels, 8), dtype=np.int64)
+    options = (
+        np.empty((WIDTH, 3), dtype=np.int64),  # parent, first dimension, second dimension
+        np.empty((WIDTH, 2), dtype=np.int64),  # their factors
+        np.empty(WIDTH),  # steps
+        np.empty(WIDTH),  # words
     )
-    bits = chip.word_bits[0, :3]
-    wide = WIDTH
-    beam_x = np.ones((wide, levels, 8), dtype=np.int64)
-    beam_y = np.ones((wide, levels, 8), dtype=np.int64)
     count = 1
-    chosen = np.empty((wide, 3), dtype=np.int64)  # parent, first dimension, second dimension
-    chosen_factor = np.empty((wide, 2), dtype=np.int64)
-    steps = np.empty(wide)
-    words = np.empty(wide)
-    left = np.empty(8, dtype=np.int64)
-    split = np.empty(8, dtype=np.int64)
-    may = np.empty(8, dtype=np.bool_)
-    spread = np.empty(3)
     for axis in range(2 * levels - 1, -1, -1):
         level, along_x = axis // 2, axis % 2 == 0
-        fan = fan_x[level] if along_x else fan_y[level]
-        wired = hardwired[level, 0 if along_x else 1]
-        if fan == 1:
-            if along_x and level > 0:
-                count = _drop_unfit(chip, layer, level, beam_x, beam_y, count, problem)
-                if count == 0:
-                    return 0
-            continue
-        must_split = _must_split(chip, unroll_x, unroll_y, axis)
-        found = 0
-        for parent in range(count):
-            for d in range(8):
-                split[d] = 1
-                for i in range(levels):
-                    split[d] *= beam_x[parent, i, d] * beam_y[parent, i, d]
-                left[d] = ceil_div(layer[d], split[d])
-            whole = 1.0
-            needs = 0
-            useful = False
-            for d in range(8):
-                may[d] = unroll_x[level, d] if along_x else unroll_y[level, d]
-                whole *= left[d]
-                useful = useful or (may[d] and left[d] > 1)
-                needs += must_split[d] and left[d] > 1
-            for tensor in range(3):
-                spread[tensor] = bits[tensor]
-                for d in range(8):
-                    if INDEXES[tensor, d]:
-                        spread[tensor] *= split[d]
-            for first in range(-1, 8):
-                one = 1
-                if first < 0:
-                    if wired or (useful and not shy):
-                        continue
-                else:
-                    if not may[first] or (left[first] == 1 and not wired):
-                        continue
-                    one = fan
-                    if not wired:
-                        one = ceil_div(left[first], ceil_div(left[first], min(fan, left[first])))
-                for second in range(-1, 8):
-                    two = 1
-                    total = whole
-                    met = 0
-                    if first >= 0:
-                        total = total / left[first] * ceil_div(left[first], one)
-                        met = must_split[first] and left[first] > 1 and one >= left[first]
-                    if second >= 0:
-                        if first < 0 or wired or fan // one < 2:
-                            break
-                        if second == first:
-                            continue
-                        if not may[second] or left[second] == 1:
-                            continue
-                        two = min(fan // one, left[second])
-                        two = ceil_div(left[second], ceil_div(left[second], two))
-                        total = total / left[second] * ceil_div(left[second], two)
-                        met += must_split[second] and two >= left[second]
-                    if met < needs:
-                        continue
-                    sent = 0.0
-                    for tensor in range(3):
-                        distinct = spread[tensor]
-                        if first >= 0 and INDEXES[tensor, first]:
-                            distinct *= one
-                        if second >= 0 and INDEXES[tensor, second]:
-                            distinct *= two
-                        sent += distinct
-                    if shy:
-                        total = -total
-                    found = _insert_option(
-                        parent,
-                        first,
-                        second,
-                        one,
-                        two,
-                        total,
-                        sent,
-                        chosen,
-                        chosen_factor,
-                        steps,
-                        words,
-                        found,
-                        wide,
-                    )
-        if found == 0:
-            problem[0], problem[1] = NO_SPLIT, level
-            return 0
-        next_x = np.empty((found, levels, 8), dtype=np.int64)
-        next_y = np.empty((found, levels, 8), dtype=np.int64)
-        for k in range(found):
-            parent = chosen[k, 0]
-            next_x[k] = beam_x[parent]
-            next_y[k] = beam_y[parent]
-            for part in range(2):
-                d = chosen[k, 1 + part]
-                if d >= 0:
-                    if along_x:
-                        next_x[k, level, d] = chosen_factor[k, part]
-                    else:
-                        next_y[k, level, d] = chosen_factor[k, part]
-        beam_x[:found] = next_x
-        beam_y[:found] = next_y
-        count = found
+        fan = chip.fanout_x[level] if along_x else chip.fanout_y[level]
+        if fan > 1:
+            must = _must_split(chip, unroll[0], unroll[1], axis)
+            may = unroll[0][level] if along_x else unroll[1][level]
+            wired = hardwired[level, 0 if along_x else 1]
+            count = _list_options(
+                chip, layer, fan, wired, shy, may, must, beam_x, beam_y, count, options
+            )
+            if count == 0:
+                problem[0], problem[1] = NO_SPLIT, level
+                return 0
+            _take_options(level, along_x, beam_x, beam_y, count, options)
         if along_x and level > 0:
             count = _drop_unfit(chip, layer, level, beam_x, beam_y, count, problem)
             if count == 0:
                 return 0
-    count = min(count, most)
     for k in range(count):
         out_x[k] = beam_x[k]
         out_y[k] = beam_y[k]
-        total = 1.0
+        out_steps[k] = 1.0
         for d in range(8):
             factor = 1
             for i in range(levels):
                 factor *= beam_x[k, i, d] * beam_y[k, i, d]
-            total *= ceil_div(layer[d], factor)
-        out_steps[k] = total
+            out_steps[k] *= ceil_div(layer[d], factor)
     return count
+
+
+@compiled
+def _list_options(
+    chip: Any,
+    layer: Ints,
+    fan: int,
+    wired: bool,
+    shy: bool,
+    may: Bools,
+    must: Bools,
+    beam_x: Ints,
+    beam_y: Ints,
+    count: int,
+    options: Any,
+) -> int:
+    """Lists the best ways to continue the `count` splits of the beam on one axis, whose fan-out
+    may split the dimensions `may` and must finish those in `must`; returns how many there are.
+    """
+    left = np.empty(8, dtype=np.int64)
+    spread = np.empty(3)
+    found = 0
+    for parent in range(count):
+        whole = 1.0
+        needs = 0
+        useful = False
+        _set_left(chip, layer, beam_x[parent], beam_y[parent], left, spread)
+        for d in range(8):
+            whole *= left[d]
+            useful = useful or (may[d] and left[d] > 1)
+            needs += must[d] and left[d] > 1
+        for first in range(-1, 8):
+            one = _first_factor(first, left, may, fan, wired, useful and not shy)
+            if one == 0:
+                continue
+            steps = whole
+            met = 0
+            if first >= 0:
+                steps = whole / left[first] * ceil_div(left[first], one)
+                met = must[first] and left[first] > 1 and one >= left[first]
+            for second in range(-1, 8):
+                two = 1
+                total, enough = steps, met
+                if second >= 0:
+                    two = _second_factor(first, second, one, left, may, fan, wired)
+                    if two == 0:
+                        continue
+                    total = steps / left[second] * ceil_div(left[second], two)
+                    enough += must[second] and two >= left[second]
+                if enough >= needs:
+                    sent = _words_sent(spread, first, one, second, two)
+                    if shy:
+                        total = -total
+                    found = _insert_option(
+                        parent, first, second, one, two, total, sent, options, found
+                    )
+    return found
+
+
+@compiled
+def _set_left(chip: Any, layer: Ints, x: Any, y: Any, left: Ints, spread: Floats) -> None:
+    """Sets the steps that a partial split leaves, `(8,)`, and the bits of distinct words that its
+    instances ask for at a time, by tensor, `(3,)`.
+    """
+    for t in range(3):
+        spread[t] = chip.word_bits[0, t]
+    for d in range(8):
+        split = 1
+        for i in range(chip.levels):
+            split *= x[i, d] * y[i, d]
+        left[d] = ceil_div(layer[d], split)
+        for t in range(3):
+            if INDEXES[t, d]:
+                spread[t] *= split
+
+
+@compiled
+def _first_factor(first: int, left: Ints, may: Bools, fan: int, wired: bool, useful: bool) -> int:
+    """What dimension `first` takes of a fan-out, 0 if it may not; -1 stands for no dimension, which
+    is no choice where a split is `useful`.
+    """
+    if first < 0:
+        return 0 if wired or useful else 1
+    if not may[first] or (left[first] == 1 and not wired):
+        return 0
+    return fan if wired else _even(left[first], fan)
+
+
+@compiled
+def _second_factor(
+    first: int, second: int, one: int, left: Ints, may: Bools, fan: int, wired: bool
+) -> int:
+    """What dimension `second` takes of what `first` leaves of a fan-out, 0 if it may not."""
+    if first < 0 or wired or fan // one < 2 or second == first:
+        return 0
+    if not may[second] or left[second] == 1:
+        return 0
+    return _even(left[second], fan // one)
+
+
+@compiled
+def _even(left: int, most: int) -> int:
+    """The smallest factor that leaves as few steps as `most` does."""
+    return ceil_div(left, ceil_div(left, min(most, left)))
+
+
+@compiled
+def _words_sent(spread: Floats, first: int, one: int, second: int, two: int) -> float:
+    """Bits of distinct words that all instances ask for at a time."""
+    sent = 0.0
+    for t in range(3):
+        distinct = spread[t]
+        if first >= 0 and INDEXES[t, first]:
+            distinct *= one
+        if second >= 0 and INDEXES[t, second]:
+            distinct *= two
+        sent += distinct
+    return sent
+
+
+@compiled
+def _take_options(
+    level: int, along_x: bool, beam_x: Ints, beam_y: Ints, count: int, options: Any
+) -> None:
+    """Makes the `count` options the beam."""
+    chosen, factors = options[0], options[1]
+    old_x, old_y = beam_x.copy(), beam_y.copy()
+    for k in range(count):
+        beam_x[k], beam_y[k] = old_x[chosen[k, 0]], old_y[chosen[k, 0]]
+        for part in range(2):
+            d = chosen[k, 1 + part]
+            if d >= 0 and along_x:
+                beam_x[k, level, d] = factors[k, part]
+            elif d >= 0:
+                beam_y[k, level, d] = factors[k, part]
 
 
 @compiled
@@ -282,14 +314,12 @@ def _insert_option(
     two: int,
     total: float,
     sent: float,
-    chosen: Ints,
-    factor: Ints,
-    steps: Floats,
-    words: Floats,
+    options: Any,
     found: int,
-    most: int,
 ) -> int:
     """Inserts an option into the sorted list of the best, unless its equal is there."""
+    chosen, factor, steps, words = options
+    most = len(steps)
     if found == most and (
         total > steps[most - 1] or (total == steps[most - 1] and sent >= words[most - 1])
     ):

@@ -41,6 +41,12 @@ WAYS = 4
 """Ways in which a network may need a layer: bit 1, its inputs are on the chip already; bit 0, its
 outputs stay there."""
 
+LISTS = 3
+"""Lists of finalists at most: one for each effort from the smallest to the one asked for."""
+
+BLOCKS = LISTS
+"""Where counts of blocks are, after those of the lists."""
+
 MAX_SPLITS = 32
 MAX_VALUES = 24
 """Longest list of candidate tile counts of one dimension."""
@@ -159,6 +165,7 @@ SEARCH = np.dtype(
         # Of a block: what DRAM sends by tensor, and the best score by way.
         ("block_sent", np.float64, (3,)),
         ("block_got", np.float64, (3,)),
+        ("cuts", np.float64, (3,)),
         ("first", np.float64),
         ("last", np.float64),
         ("taken", np.float64, (3,)),
@@ -170,6 +177,13 @@ SEARCH = np.dtype(
         ("asked", np.uint8, (WAYS,)),
         ("room", np.int64),
         ("whole_bits", np.float64, (2,)),
+        # Lists of finalists: the first and the last that a mapping is for, and how long each is.
+        ("first_list", np.int64),
+        ("lists", np.int64),
+        ("finalists", np.int64, (LISTS,)),
+        ("looked_into", np.int64),
+        ("shy", np.int64),
+        ("splits", np.int64),
         ("fewest_transfers", np.float64),
         ("broken", np.int64),
         ("tried", np.int64, (8,)),
@@ -178,7 +192,8 @@ SEARCH = np.dtype(
 )
 """Scratch of one search. `room` is the level that hands activations over, 0 if there is none;
 `whole_bits` what all inputs and all outputs take of one of its instances; `broken` the code of the
-rule that the last mapping broke; `tried` what tells the variants of a block apart."""
+rule that the last mapping broke; `looked_into` counts blocks; `shy` and `splits` tell which splits
+are listed (-1: none yet); `tried` what tells the variants of a block apart."""
 
 
 @compiled

@@ -6,8 +6,10 @@ a time, and what lies between; hundreds of whole mappings are ranked by a closed
 cycle-level engine, and the best of them handed to whoever plays them. Deterministic; batched over
 designs and layers; one task per design, which ends at the first layer that has no mapping.
 
-Whether a layer has a mapping does not depend on the effort: where a search finds none, those of
-all efforts are tried, and last the smallest mapping there is.
+Efforts build on one another: each also searches as all smaller ones do and hands on what they
+would, so that more effort never maps a layer worse. Whether a layer has a mapping does not depend
+on the effort either: where a search finds none, those of larger efforts are tried, and last the
+smallest mapping there is.
 """
 
 # A record has no type that mypy knows.
@@ -24,11 +26,12 @@ from accel_dse.mapping import Mappings
 from accel_dse.simulators import loop_counts, loop_rules
 from accel_dse.simulators.loop_records import INPUTS, OUTPUTS, Ints
 from accel_dse.simulators.map_estimate import ESTIMATE
-from accel_dse.simulators.map_search import search
+from accel_dse.simulators.map_search import begin, search
 from accel_dse.simulators.map_terms import (
     BLOCK,
     INNER,
     LEAF,
+    LISTS,
     MAX_SPLITS,
     NO_PROGRAM,
     NO_SPLIT,
@@ -58,7 +61,7 @@ class Effort:
         blocks: blocks from DRAM kept for each way in which the network may need the layer.
         looked_at: tiles looked at for each split, and blocks for each tile, about.
         fine: whether dimensions are also cut into 3, 6, 12, ... parts.
-        finalists: mappings handed on for each way.
+        finalists: mappings handed on for each way, beside those of smaller efforts.
         shy: whether to spread the layer as little as possible, so that tiles are small.
     """
 
@@ -74,7 +77,7 @@ class Effort:
 
 EFFORTS: Mapping[str, Effort] = {
     "low": Effort(8, 2, 6, 4, 8, True, 3),
-    "normal": Effort(16, 2, 12, 8, 64, True, 8),
+    "normal": Effort(16, 2, 12, 8, 64, True, 6),
     "high": Effort(MAX_SPLITS, 6, 48, 24, 512, True, 24),
 }
 
@@ -148,9 +151,15 @@ RULES: Mapping[int, str] = {
 """What a mapping may break, in words."""
 
 
+def built_on(effort: Effort) -> tuple[Effort, ...]:
+    """The effort, after the smaller ones that it builds on; one not in `EFFORTS` stands alone."""
+    named = tuple(EFFORTS.values())
+    return named[: named.index(effort) + 1] if effort in named else (effort,)
+
+
 def rows_for(effort: Effort, layers: int) -> int:
     """Rows of finalists that one design may need."""
-    return layers * WAYS * effort.finalists
+    return layers * WAYS * sum(each.finalists for each in built_on(effort))
 
 
 def map_layers(
@@ -172,7 +181,8 @@ def map_layers(
             alone by default.
     """
     n, u, levels = len(hardware), len(layers), len(hardware.levels)
-    slots = WAYS * effort.finalists
+    slots = rows_for(effort, 1)
+    lists = built_on(effort)
     factors = np.empty((4, n * u * slots, levels, 8), dtype=np.int64)
     ways = np.zeros(n * u * slots, dtype=np.int64)
     found = np.zeros((n, u), dtype=np.int64)
@@ -182,7 +192,8 @@ def map_layers(
     if asked is None:
         asked = np.tile(np.arange(WAYS) == 0, (u, 1))
     room, whole = _handed_over(hardware, layers)
-    attempts = tuple(_options(e, goal) for e in (effort, *EFFORTS.values(), *LAST_RESORTS))
+    others = [e for e in EFFORTS.values() if e not in lists]
+    attempts = tuple(_options(e, goal) for e in (*lists, *others, *LAST_RESORTS))
 
     def search_designs(start: int, stop: int) -> None:
         _search_designs(
@@ -212,16 +223,22 @@ def map_layers(
 
 def new_memory(effort: Effort) -> Any:
     """What one thread searches in: scratch, and lists as long as the longest effort's."""
-    most = (effort, *EFFORTS.values(), *LAST_RESORTS)
+    lists = built_on(effort)
+    most = (*lists, *EFFORTS.values(), *LAST_RESORTS)
+    blocks = max(e.blocks for e in most)
+    state = np.zeros(1, SEARCH)[0]
+    state["lists"] = len(lists)
+    state["finalists"][: len(lists)] = [e.finalists for e in lists]
     return (
-        np.zeros(1, SEARCH)[0],
+        state,
         np.zeros(max(e.tiles for e in most), INNER),
-        np.zeros((WAYS, max(e.blocks for e in most)), BLOCK),
-        np.zeros((WAYS, effort.finalists), LEAF),
+        np.zeros((WAYS, blocks), BLOCK),
+        np.zeros((len(lists), WAYS, max(e.finalists for e in lists)), LEAF),
         np.zeros(1, LEAF)[0],
         np.zeros(1, INNER)[0],
         np.zeros(1, ESTIMATE)[0],
-        np.zeros((2, WAYS), dtype=np.int64),
+        np.zeros((LISTS + 1, WAYS), dtype=np.int64),
+        np.zeros(len(most) * WAYS * blocks, dtype=np.int64),
     )
 
 
@@ -287,14 +304,20 @@ def _search_designs(
             for way in range(WAYS):
                 state.asked[way] = asked[j, way] and (way == 0 or room > 0)
             state.whole_bits[0], state.whole_bits[1] = whole[i, j, 0], whole[i, j, 1]
+            begin(chips[i], memory)
             row = (i * found.shape[1] + j) * slots
-            for effort in attempts:
+            for k in range(len(attempts)):
+                # Those past the effort asked for are for layers that have no mapping yet.
+                if k >= state.lists and found[i, j] > 0:
+                    break
+                effort = attempts[k]
                 # Which splits fit does not depend on the effort, and small tiles need programs
                 # that are no shorter.
                 if problem[i, j, 0] == NO_TILE and not effort[7]:
                     continue
                 if problem[i, j, 0] == NO_PROGRAM and (effort[7] or effort[4] == 1):
                     continue
+                state.first_list = min(k, state.lists - 1)
                 search(
                     chips[i],
                     machines[i],
@@ -305,37 +328,50 @@ def _search_designs(
                     work,
                     problem[i, j],
                 )
-                found[i, j] = _write(chips[i].levels, memory, factors, ways, row)
-                if found[i, j] > 0 or problem[i, j, 0] == NO_SPLIT:
+                found[i, j] = _count(memory)
+                if found[i, j] == 0 and problem[i, j, 0] == NO_SPLIT:
                     break
             if found[i, j] == 0:
                 break
+            found[i, j] = _write(chips[i].levels, memory, factors, ways, row)
+
+
+@compiled
+def _count(memory: Any) -> int:
+    """How many finalists there are in all lists together."""
+    state, counts = memory[0], memory[7]
+    found = 0
+    for k in range(state.lists):
+        for way in range(WAYS):
+            found += counts[k, way]
+    return found
 
 
 @compiled
 def _write(levels: int, memory: Any, factors: Ints, ways: Ints, row: int) -> int:
-    """Writes the finalists of all ways from `row` on, each once; returns how many."""
+    """Writes the finalists of all lists and ways from `row` on, each once; returns how many."""
     state, finals, counts = memory[0], memory[3], memory[7]
     many = 0
-    for way in range(WAYS):
-        for k in range(counts[1, way]):
-            leaf = finals[way, k]
+    for at in range(state.lists * WAYS):
+        k, way = at // WAYS, at % WAYS
+        for f in range(counts[k, way]):
+            leaf = finals[k, way, f]
             same = -1
             for other in range(many):
                 if _equal(levels, leaf, state, factors, row + other):
                     same = other
-            if same >= 0:
-                ways[row + same] |= 1 << way
-                continue
-            at = row + many
-            ways[at] = 1 << way
-            for i in range(levels):
-                for d in range(8):
-                    factors[0, at, i, d] = leaf.temporal[i, d]
-                    factors[1, at, i, d] = state.x[leaf.split, i, d]
-                    factors[2, at, i, d] = state.y[leaf.split, i, d]
-                    factors[3, at, i, d] = ORDERS[leaf.stationary[i], d]
-            many += 1
+                    break
+            if same < 0:
+                same = many
+                many += 1
+                ways[row + same] = 0
+                for i in range(levels):
+                    for d in range(8):
+                        factors[0, row + same, i, d] = leaf.temporal[i, d]
+                        factors[1, row + same, i, d] = state.x[leaf.split, i, d]
+                        factors[2, row + same, i, d] = state.y[leaf.split, i, d]
+                        factors[3, row + same, i, d] = ORDERS[leaf.stationary[i], d]
+            ways[row + same] |= 1 << way
     return many
 
 

@@ -78,9 +78,7 @@ def compare_command(
     ],
     page: Annotated[
         Path | None,
-        typer.Option(
-            "--page", metavar="FILE", help="Write a page, too, that opens offline."
-        ),
+        typer.Option("--page", metavar="FILE", help="Write a page, too, that opens offline."),
     ] = None,
     as_json: flags.Json = False,
 ) -> None:

@@ -98,8 +98,9 @@ def compare(
     )
     title = _rehearse(contest, searches, say)
     runs = play(contest, workers=workers, retry=retry, say=say)
-    found = outcome(title, read_curves(contest, runs, search.goal), varied)
-    found.curves.write(folder / "curves.parquet")
+    curves = read_curves(contest, runs, search.goal)
+    curves.write(folder / "curves.parquet")
+    found = outcome(title, curves, varied)
     from accel_dse.report.curves import save
 
     save(found.curves, found.standings, title, folder / "curves.png")

@@ -6,7 +6,7 @@ from typing import Any
 
 from accel_dse.comparison.curves import Curves
 from accel_dse.comparison.sensitivity import Effect, Sensitivity, effects
-from accel_dse.comparison.standings import Duel, Standing, duels, standings
+from accel_dse.comparison.standings import Duel, Standing, best_known, duels, standings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +15,9 @@ class Outcome:
 
     Attributes:
         title: the problem in one line.
-        curves: all runs.
-        standings: of each contestant, best first.
-        duels: of each pair.
+        curves: of all contestants but variations.
+        standings: of each of those, best first.
+        duels: of each pair of those.
         effects: optimizers whose options were varied, with what each variation did.
     """
 
@@ -43,11 +43,13 @@ class Outcome:
 
 
 def outcome(title: str, curves: Curves, varied: Sequence[Sensitivity] = ()) -> Outcome:
-    """What the runs in `curves` showed."""
+    """What the runs in `curves`, variations among them, showed."""
+    variations = {v.contestant.label for one in varied for v in one.variations}
+    rivals = curves.only([label for label in curves.labels if label not in variations])
     return Outcome(
         title=title,
-        curves=curves,
-        standings=standings(curves),
-        duels=duels(curves),
+        curves=rivals,
+        standings=standings(rivals, best=best_known(curves)),
+        duels=duels(rivals),
         effects=tuple((one, effects(one, curves)) for one in varied),
     )

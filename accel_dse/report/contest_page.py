@@ -58,8 +58,8 @@ def _line(curves: Curves, standing: Standing) -> dict[str, Any]:
     costs = curves.best[curves.of(standing.label)]
     low, middle, high = np.quantile(costs, (0.25, 0.5, 0.75), axis=0, method="nearest")
     steps = np.stack([low, middle, high])
-    turns = np.flatnonzero((np.diff(steps, prepend=np.nan) != 0).any(axis=0))
-    at = np.unique([*turns, steps.shape[1] - 1])
+    turns = np.flatnonzero((steps[:, 1:] != steps[:, :-1]).any(axis=0)) + 1
+    at = np.unique([0, *turns, steps.shape[1] - 1])
     values = [
         np.asarray(objective.cost(np.where(np.isfinite(row), row, np.nan))).tolist()
         for row in steps[:, at]

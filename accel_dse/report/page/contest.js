@@ -129,9 +129,15 @@ function showSensitivity() {
 function drawEffects(element, one) {
   const rows = one.effects.map((_, i) => i), worse = parts.about.sense === "maximize" ? -1 : 1;
   if (!one.effects.some((e) => e.change !== null)) return nothing(element, "No paired runs both found a design.");
-  plot(element, [{ type: "bar", orientation: "h", y: rows, x: one.effects.map((e) => e.change), text: one.effects.map((e) => (e.change === null ? "no pair" : percent(e.change, 1))), textposition: "outside", cliponaxis: false, showlegend: false,
-    marker: { color: one.effects.map((e) => (worse * e.change > 0 ? COLOR.beyond : COLOR.accepted)), pattern: hatched(one.effects.map((e) => (worse * e.change > 0 ? "/" : ""))) }, hovertemplate: "%{x:+.2%}<extra></extra>" }],
-    { title: { text: `Change of ${safe(parts.about.metric)} at the end, from the default's`, font: { size: 14 }, x: 0.01 }, margin: { l: 20, r: 60, t: 40, b: 44 }, xaxis: { tickformat: "+.0%", zeroline: true, zerolinecolor: "#333" },
+  const bar = (name, color, shape, kept) => {
+    const shownRows = rows.filter((i) => one.effects[i].change !== null && kept(worse * one.effects[i].change));
+    return { type: "bar", orientation: "h", name, y: shownRows, x: shownRows.map((i) => one.effects[i].change), text: shownRows.map((i) => percent(one.effects[i].change, 1)), textposition: "outside", cliponaxis: false,
+      marker: { color, pattern: hatched(shape) }, hovertemplate: "%{x:+.2%}<extra></extra>" };
+  };
+  const changes = [0, ...one.effects.map((e) => e.change ?? 0)], low = Math.min(...changes), high = Math.max(...changes);
+  const margin = 0.12 * (high - low || 0.01); /* room for the numbers beside the bars */
+  plot(element, [bar("better than the default", COLOR.accepted, "", (x) => x <= 0), bar("worse", COLOR.beyond, "/", (x) => x > 0)],
+    { title: { text: `Change of ${safe(parts.about.metric)} at the end, from the default's`, font: { size: 14 }, x: 0.01 }, margin: { l: 20, r: 60, t: 62, b: 44 }, xaxis: { tickformat: "+.0%", range: [low - margin, high + margin], zeroline: true, zerolinecolor: "#333" },
       yaxis: { tickvals: rows, ticktext: one.effects.map((e) => safe(`${e.option} = ${shown(e.value)}`)), range: [rows.length - 0.4, -0.6], showgrid: false } });
 }
 

@@ -63,10 +63,10 @@ def search(
         problem: receives why nothing was found, `(4,)`; see `mapper.Mapped`.
     """
     state, inners, blocks, _, _, inner, _, counts, _ = memory
-    problem[0] = NO_MAPPING
-    problem[1] = state.broken = 0
+    state.broken = 0
     if state.shy != effort[7]:
         state.shy, state.looked_into = effort[7], 0
+        problem[0], problem[1] = NO_MAPPING, 0
         state.splits = spatial_options(
             chip,
             layer,

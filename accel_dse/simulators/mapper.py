@@ -77,7 +77,7 @@ class Effort:
 
 EFFORTS: Mapping[str, Effort] = {
     "low": Effort(8, 2, 6, 4, 8, True, 3),
-    "normal": Effort(16, 2, 10, 6, 64, True, 7),
+    "normal": Effort(16, 2, 10, 8, 64, True, 8),
     "high": Effort(MAX_SPLITS, 6, 48, 24, 512, True, 24),
 }
 

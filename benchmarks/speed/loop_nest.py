@@ -93,7 +93,7 @@ def draw(bounds, levels, ragged, rng):
             factors[kind, :, level] = np.where(fits, wanted, 1)
             left = -(-left // factors[kind, :, level])
     factors[0, :, 0] = left
-    order = rng.permuted(np.broadcast_to(np.arange(8), (t, levels, 8)), axis=2)
+    order = rng.permuted(np.tile(np.arange(8), (t, levels, 1)), axis=2)
     return Mappings(factors[0], factors[1], factors[2], order)
 
 

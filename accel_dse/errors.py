@@ -8,6 +8,7 @@ DseError
 │   └── SimulatorTimeoutError  it did not answer in time
 ├── LogError         the trial log cannot be trusted, or belongs to another problem
 └── OptionError      an option, a metric or a plug-in name that does not exist or does not fit
+    └── BoundsError  an option that is a number is beyond its bounds
 """
 
 
@@ -45,3 +46,16 @@ class LogError(DseError):
 
 class OptionError(DseError):
     """An option, a metric or a plug-in name that does not exist or does not fit."""
+
+
+class BoundsError(OptionError):
+    """An option that is a number is beyond its bounds.
+
+    Attributes:
+        option: its name.
+        low, high: the least and the greatest value that it may have.
+    """
+
+    def __init__(self, message: str, *, option: str, low: float, high: float) -> None:
+        super().__init__(message)
+        self.option, self.low, self.high = option, low, high

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from inspect import Parameter, signature
 from typing import Any, Literal
 
-from accel_dse.errors import OptionError
+from accel_dse.errors import BoundsError, OptionError
 
 Kind = Literal["simulators", "optimizers", "surrogates"]
 
@@ -167,9 +167,10 @@ def require_within(label: str, plugin: object, **bounds: tuple[float, float]) ->
         bounds: option -> the least and the greatest value that it may have.
 
     Raises:
-        OptionError: a value is beyond its bounds.
+        BoundsError: a value is beyond its bounds.
     """
     for name, (low, high) in bounds.items():
         value = getattr(plugin, name)
         if value is not None and not low <= value <= high:
-            raise OptionError(f"{label}: {name}: expected {low:g} to {high:g}, got {value}")
+            text = f"{label}: {name}: expected {low:g} to {high:g}, got {value}"
+            raise BoundsError(text, option=name, low=low, high=high)

@@ -31,6 +31,15 @@ def compare_command(
             "A contestant; K=V1|V2|V3 makes one for each value, warm_start=LOG begins from a log.",
         ),
     ],
+    sensitivity: Annotated[
+        list[str],
+        flags.words(
+            "--sensitivity",
+            "NAME[:K=V,...]",
+            "Compare an optimizer with itself: each of its options alone at half and twice its "
+            "value, or at each other choice.",
+        ),
+    ],
     seeds: Annotated[
         int, typer.Option("--seeds", metavar="N", min=1, help="Runs of each, seeds 0 to N-1.")
     ] = 5,
@@ -67,6 +76,10 @@ def compare_command(
             "--out", metavar="FOLDER", help="Where logs, curves.parquet and curves.png go."
         ),
     ],
+    page: Annotated[
+        Path | None,
+        typer.Option("--page", metavar="FILE", help="Write a page, too, that opens offline."),
+    ] = None,
     as_json: flags.Json = False,
 ) -> None:
     """Compare optimizers on one problem: same budget, paired seeds, every simulation counted.
@@ -93,10 +106,12 @@ def compare_command(
     comparing.compare(
         asked.search(),
         optimizers,
+        sensitivity,
         seeds=seeds,
         workers=workers,
         minutes=minutes,
         retry=retry,
         folder=out,
+        page=page,
         as_json=as_json,
     )

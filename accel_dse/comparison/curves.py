@@ -1,7 +1,7 @@
 """What the runs of a contest found, trial by trial, as arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -59,6 +59,19 @@ class Curves:
         """The rows of one contestant, by seed."""
         rows = [i for i, run in enumerate(self.runs) if run.contestant.label == label]
         return np.array(sorted(rows, key=lambda i: self.runs[i].seed))
+
+    def only(self, labels: Sequence[str]) -> "Curves":
+        """The runs of some contestants alone."""
+        rows = [i for i, run in enumerate(self.runs) if run.contestant.label in labels]
+        return replace(
+            self,
+            runs=tuple(self.runs[i] for i in rows),
+            counts=self.counts[rows],
+            cost=self.cost[rows],
+            infeasible=self.infeasible[rows],
+            ask_s=self.ask_s[rows],
+            fronts=tuple(self.fronts[i] for i in rows) if self.fronts else (),
+        )
 
     def write(self, path: Path) -> None:
         """Writes a Parquet table: contestant, seed, trial, cost, best so far, infeasible, ask_s."""

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from accel_dse.comparison.contest import Contest, Contestant, MakeStudy
-from accel_dse.errors import DseError
+from accel_dse.errors import DseError, LogError
 from accel_dse.progress import Silent
 from accel_dse.stopping import stop_requests
 from accel_dse.trial_log import TrialLog
@@ -66,6 +66,11 @@ def play(
             _note_of(log).unlink()
         elif problem:
             runs[log] = Run(contestant=contestant, seed=seed, log=log, problem=problem)
+            waiting.remove((contestant, seed, log))
+            continue
+        if _complete(log, contest.trials):  # its log is checked here; no process is needed
+            _run(contest.make_study, contestant, seed, log, contest.trials, contest.batch)
+            runs[log] = Run(contestant=contestant, seed=seed, log=log, problem=_noted(log))
             waiting.remove((contestant, seed, log))
     total, going = len(waiting), list[_Going]()
     with _threads(max((os.cpu_count() or 1) // workers, 1)), stop_requests(say) as stop:
@@ -143,6 +148,16 @@ def _run(
         _note_of(path).write_text(json.dumps(str(error)))
     except Exception as error:  # an optimizer may be anybody's code, and raise anything
         _note_of(path).write_text(json.dumps(f"{type(error).__name__}: {error}"))
+
+
+def _complete(log: Path, trials: int) -> bool:
+    """Whether a log holds a whole budget."""
+    if not log.exists():
+        return False
+    try:
+        return sum(TrialLog(str(log)).outcomes().values()) >= trials
+    except LogError:  # its own run says what is wrong with it
+        return False
 
 
 def _note_of(log: Path) -> Path:

@@ -128,10 +128,14 @@ def standings(curves: Curves, *, best: float | None = None) -> list[Standing]:
 
 def duels(curves: Curves) -> list[Duel]:
     """All pairs of contestants, compared at the end of the budget."""
+    return duels_of(curves, list(combinations(curves.labels, 2)))
+
+
+def duels_of(curves: Curves, pairs: Sequence[tuple[str, str]]) -> list[Duel]:
+    """Some pairs of labels, compared at the end of the budget; corrected for their number."""
     from scipy.stats import wilcoxon
 
     ends = {label: curves.best[curves.of(label), -1] for label in curves.labels}
-    pairs = list(combinations(curves.labels, 2))
     p_values = []
     for one, other in pairs:
         ranks = _ranked(np.stack([ends[one], ends[other]]))

@@ -1,5 +1,6 @@
 """What optimizers that reason from a belief have in common."""
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -33,6 +34,9 @@ AT_ONCE = 16
 STRANGERS = 200
 """Random designs that each search for candidates begins with."""
 
+UNLIKELY = -1e6
+"""Added to the score of designs too unlikely to work: any other is better."""
+
 STOCK = 1_000
 """Random designs that they are picked from, drawn anew whenever trials have doubled."""
 
@@ -47,13 +51,25 @@ class BayesianOptimizer(Optimizer):
     proposed twice, and all keep the known constraints. A batch is chosen one by one, as if
     pending designs and those chosen before had turned out as expected.
 
+    Improvement alone would lead where nothing works: no measurement there ever lessens the hope.
+    So a proposal must also be likely enough to work, the more so the more trials there are.
+
     Attributes:
         initial: random designs that begin.
+        caution: how likely a proposal must be to work after very many trials, from 0 to 1; after
+            `n` it is `caution * (1 - 1 / sqrt(1 + n / initial))`. Where nothing is as likely, what
+            is likeliest is proposed.
+
+    Source:
+        A least chance of feasibility, there drawn at random: Hellsten et al., "BaCO: A Fast and
+        Portable Bayesian Compiler Optimization Framework", ASPLOS 2023. That it rises, and how,
+        is ours, chosen on the tuning problems of `benchmarks/suites/known_functions.py`.
     """
 
     natural_batch: ClassVar[int] = 1
 
     initial: int = 10
+    caution: float = 0.8
 
     _known: Known = field(init=False, repr=False, compare=False)
     _elite: Elite = field(init=False, repr=False, compare=False)
@@ -61,7 +77,8 @@ class BayesianOptimizer(Optimizer):
     _drawn: tuple[int, Coded] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        plugins.require_within(plugins.name_of("optimizers", type(self)), self, initial=(1, 10_000))
+        name = plugins.name_of("optimizers", type(self))
+        plugins.require_within(name, self, initial=(1, 10_000), caution=(0.0, 1.0))
         self._known = Known(self.problem)
         self._elite = Elite(self.problem, PARENTS)
         self._learner = self._new_learner()
@@ -155,7 +172,18 @@ class BayesianOptimizer(Optimizer):
         return None
 
     def _score(self, belief: Belief, coded: Coded) -> Floats:
-        """Worth, weighted by the chance to be accepted, as a logarithm."""
-        x = self._learner.inputs.of_coded(coded)
-        score = belief.log_accepted(x)
-        return score + self._worth(belief, x) if len(belief.accepted) else score
+        """What `m` coded designs are worth, `(m,)`."""
+        return self._weighed(belief, self._learner.inputs.of_coded(coded))
+
+    def _weighed(self, belief: Belief, x: Floats) -> Floats:
+        """Worth, weighted by the chance to be accepted, as a logarithm; `(m,)`."""
+        works = belief.log_works(x)
+        accepted = works + belief.log_within_limits(x)
+        if not len(belief.accepted):
+            return accepted
+        unlikely = np.exp(works) < self._least_chance()
+        return np.where(unlikely, UNLIKELY + works, accepted + self._worth(belief, x))
+
+    def _least_chance(self) -> float:
+        """How likely a proposal must be to work by now."""
+        return self.caution * (1.0 - 1.0 / math.sqrt(1.0 + len(self.trials) / self.initial))

@@ -12,7 +12,7 @@ from accel_dse.optimizers.elders import Advised, Elders, Trend
 from accel_dse.problem import Problem
 from accel_dse.surrogates.gaussian_process import SMOOTH, Kernel, Prior, fit, fit_kernel, tamed
 from accel_dse.surrogates.inputs import Inputs
-from accel_dse.surrogates.probit import LABELS, WorksClassifier, learn_to_tell
+from accel_dse.surrogates.probit import WorksClassifier, fit_score_kernel, learn_to_tell
 from accel_dse.trial import Outcome, Trial
 
 Floats = NDArray[np.float64]
@@ -100,9 +100,13 @@ class Belief:
             stds.append(std)
         return np.column_stack(means), np.column_stack(stds)
 
-    def log_accepted(self, x: Floats) -> Floats:
-        """Log of the probability that each of `m` designs works and keeps the limits, `(m,)`."""
-        total = np.zeros(len(x)) if self.works is None else self.works.log_probability(x)
+    def log_works(self, x: Floats) -> Floats:
+        """Log of the probability that each of `m` designs works, `(m,)`."""
+        return np.zeros(len(x)) if self.works is None else self.works.log_probability(x)
+
+    def log_within_limits(self, x: Floats) -> Floats:
+        """Log of the probability that each of `m` designs keeps the limits if it works, `(m,)`."""
+        total = np.zeros(len(x))
         for limit in self.problem.limits:
             if limit.metric in self.metrics:
                 model = self.metrics[limit.metric]
@@ -159,11 +163,8 @@ class Learner:
         if 0 < len(feasible) < len(telling):
             x = self._inputs_of(telling)
             labels = np.array([trial.feasible for trial in telling])
-            count = fitted_count(len(labels))
-            signs = np.where(labels[:count], 1.0, -1.0)
-            kernel = self._kernel("works", x[:count], signs, False, LABELS)
             rows = _spread(np.arange(len(x)), MOST_EXAMPLES)
-            works = learn_to_tell(x[rows], labels[rows], kernel)
+            works = learn_to_tell(x[rows], labels[rows], self._score_kernel(x, labels))
         metrics = {}
         if len(feasible) >= 2:
             x = self._inputs_of(feasible)
@@ -216,6 +217,14 @@ class Learner:
         key = (name, logs, len(y))
         if key not in self._kernels:
             self._kernels[key] = fit_kernel(x, y, prior=prior)
+        return self._kernels[key]
+
+    def _score_kernel(self, x: Floats, works: NDArray[np.bool_]) -> Kernel:
+        """The kernel of what works, by a number of examples that `fitted_count` allows."""
+        count = fitted_count(len(works))
+        key = ("works", False, count)
+        if key not in self._kernels:
+            self._kernels[key] = fit_score_kernel(x[:count], works[:count])
         return self._kernels[key]
 
     def _accepted(self, metrics: dict[str, MetricModel], feasible: Sequence[Trial]) -> Floats:

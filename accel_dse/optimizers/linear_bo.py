@@ -22,7 +22,7 @@ class LinearBO(BayesianOptimizer):
 
     Of `candidates` random valid designs, the one whose cost may be lowest is proposed; where
     some trials were infeasible, the bound is taken relative to the best cost known and weighted
-    by the chance to be accepted.
+    by the chance to be accepted, however small that is (`caution` 0).
 
     Attributes:
         candidates: random valid designs that compete.
@@ -34,6 +34,7 @@ class LinearBO(BayesianOptimizer):
         weighted is not published; the soft positive part is ours.
     """
 
+    caution: float = 0.0
     candidates: int = 150
     doubts: float = 1.0
 

@@ -46,17 +46,13 @@ class RelaxedGP(BayesianOptimizer):
     def _candidates(self, belief: Belief, rng: np.random.Generator) -> Scored:
         space, inputs = self.problem.space, self._learner.inputs
         codes = rng.random((DRAWN, space.width))
-        worth = self._at(belief, inputs.of_codes(codes))
+        worth = self._weighed(belief, inputs.of_codes(codes))
         for i in range(ROUNDS):
             near = codes[np.argsort(-worth, kind="stable")[:REFINED]]
             moved = np.repeat(near, 16, axis=0)
             moved = np.clip(moved + rng.normal(0.0, 0.2 / 2**i, moved.shape), 0.0, 1.0)
             codes = np.vstack([codes, moved])
-            worth = np.concatenate([worth, self._at(belief, inputs.of_codes(moved))])
+            worth = np.concatenate([worth, self._weighed(belief, inputs.of_codes(moved))])
         columns = space.decode_columns(codes)
         valid = np.flatnonzero(space.satisfied(columns))
         return Scored(space.coding.coded(rows(columns, valid)), worth[valid])
-
-    def _at(self, belief: Belief, x: Floats) -> Floats:
-        score = belief.log_accepted(x)
-        return score + self._worth(belief, x) if len(belief.accepted) else score

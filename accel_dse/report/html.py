@@ -8,7 +8,7 @@ import json
 import math
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -20,19 +20,27 @@ SCRIPTS = ("base.js", "search.js", "designs.js", "inside.js", "main.js")
 """In the order in which they run."""
 
 
-def page(parts: Mapping[str, Any], *, live: bool = False) -> str:
+def page(
+    parts: Mapping[str, Any],
+    *,
+    live: bool = False,
+    frame: str = "page.html",
+    scripts: Sequence[str] = SCRIPTS,
+) -> str:
     """The whole page.
 
     Args:
-        parts: name -> plain data, as `page/main.js` expects them.
+        parts: name -> plain data, as the last of `scripts` expects them.
         live: whether it asks its server for more.
+        frame: what is filled in, of the folder `page`.
+        scripts: that it runs, of the same folder.
 
     Raises:
         OptionError: the chart library is not installed.
     """
     folder = files("accel_dse.report") / "page"
     plotly = _plotly()
-    script = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
+    script = "\n".join((folder / name).read_text("utf-8") for name in scripts)
     values = {
         "policy": escape(policy((plotly, script), live=live)),
         "title": escape(str(parts["about"]["title"])),
@@ -44,9 +52,9 @@ def page(parts: Mapping[str, Any], *, live: bool = False) -> str:
         "plotly": plotly,
         "script": script,
     }
-    frame = (folder / "page.html").read_text("utf-8")
     # in one pass: what is filled in is not looked at again
-    return re.sub(r"{{(\w+)}}", lambda match: values[match[1]], frame)
+    text = (folder / frame).read_text("utf-8")
+    return re.sub(r"{{(\w+)}}", lambda match: values[match[1]], text)
 
 
 def policy(scripts: tuple[str, ...], *, live: bool) -> str:

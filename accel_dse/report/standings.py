@@ -8,10 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from accel_dse.comparison import Duel, Standing
+from accel_dse.comparison import Duel, Effect, Sensitivity, Standing
+from accel_dse.comparison.sensitivity import LEVEL, fewest_seeds
 from accel_dse.comparison.standings import NEAR, Spread
 from accel_dse.problem import Goal
-from accel_dse.readable import number
+from accel_dse.readable import number, plain
 
 SHOWN_MARKS = 4
 """Budgets at which the best value is shown; they fit in 80 columns."""
@@ -29,6 +30,54 @@ def ranking(found: Sequence[Standing], pairs: Sequence[Duel], goal: Goal) -> Ren
     if len(found) > 1:
         parts.append(_duels(found, pairs))
     return Group(*parts)
+
+
+def effects_table(
+    sensitivity: Sensitivity, found: Sequence[Effect], seeds: int, goal: Goal
+) -> RenderableType:
+    """What each option of an optimizer does, those that matter most first."""
+    if not found:
+        return Text(f"{sensitivity.base.label} has no option that can be varied")
+    objective = goal.objectives[0]
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, title_justify="left",
+        title=f"options of {sensitivity.base.label}, each alone: {objective.metric} at the end",
+    )  # fmt: skip
+    for name in ("option", "default", "at"):
+        table.add_column(name, justify="left" if name == "option" else "right", overflow="fold")
+    for name in ("change", "better", "p", "found"):
+        table.add_column(name, justify="right")
+    last = ""
+    for effect in found:
+        one = effect.variation
+        table.add_row(
+            one.option if one.option != last else "",
+            plain(one.default) if one.option != last else "",
+            plain(one.value),
+            "-" if math.isnan(effect.change) else f"{effect.change:+.1%}",
+            f"{effect.better:.0%}",
+            f"{effect.p:.2g}",
+            f"{effect.found}/{seeds}",
+            style="bold" if effect.p < LEVEL else "",
+        )
+        last = one.option
+    return Group(table, Text("\n".join(remarks(sensitivity, seeds)), style="dim"))
+
+
+def remarks(sensitivity: Sensitivity, seeds: int) -> list[str]:
+    """How a table of effects is to be read."""
+    said = [
+        "change: median over paired seeds, of the default's value; better: how likely a run ends "
+        "better than one of the default, ties half; p: signed-rank, corrected (Holm)"
+    ]
+    fewest = fewest_seeds(sensitivity.variations)
+    if seeds < fewest:
+        said.append(
+            f"{seeds} seeds cannot show p < {LEVEL} for {len(sensitivity.variations)} variations: "
+            f"give at least {fewest}"
+        )
+    said += [f"{name}: not varied, {why}" for name, why in sensitivity.left_out.items()]
+    return said
 
 
 def _values(found: Sequence[Standing], goal: Goal) -> Table:
@@ -85,7 +134,7 @@ def _duels(found: Sequence[Standing], pairs: Sequence[Duel]) -> Table:
         for column in found:
             better, p = chance.get((row.label, column.label), (math.nan, 1.0))
             text = "" if math.isnan(better) else f"{better:.0%}"
-            cells.append(Text(text, style="bold" if p < 0.05 else ""))
+            cells.append(Text(text, style="bold" if p < LEVEL else ""))
         table.add_row(_name(i, row), *cells)
     return table
 

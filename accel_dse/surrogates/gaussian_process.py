@@ -5,6 +5,7 @@ hyper-parameters, of where their fit begins); nothing is drawn at random.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -64,6 +65,33 @@ class Kernel:
         """The diagonal of `covariance(a, a)`, shape `(n,)`."""
         linear = ((a - 0.5) ** 2).sum(axis=1) * (self.linear / a.shape[1])
         return np.asarray(self.matern + OFFSET_VARIANCE + linear)
+
+    def with_slopes(self, x: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
+        """Covariance of `n` examples with noise, `(n, n)`, and how it varies with the kernel.
+
+        Returns:
+            The matrix, and a function: given the derivative `(n, n)` of a number by each entry
+            of the matrix, symmetric, its derivative by the kernel's logarithms, `(d + 3,)`.
+        """
+        decayed, root = self._matern_parts(x, x)
+        matern = (1.0 + root + root * root / 3.0) * decayed
+        flat = self._flat(x, x)
+        matrix = matern + flat
+        matrix.flat[:: len(matrix) + 1] += self.noise
+        scaled = x / self.lengthscales
+
+        def slopes(by_entry: Floats) -> Floats:
+            pull = by_entry * ((1.0 + root) * decayed)
+            along = (pull.sum(axis=1)[:, None] * scaled * scaled).sum(axis=0)
+            across = ((pull @ scaled) * scaled).sum(axis=0)
+            by_variance = [
+                (by_entry * matern).sum(),
+                (by_entry * (flat - OFFSET_VARIANCE)).sum(),
+                self.noise * by_entry.trace(),
+            ]
+            return np.concatenate([2.0 * FIVE_THIRDS * (along - across), by_variance])
+
+        return matrix, slopes
 
     def _flat(self, a: Floats, b: Floats) -> Floats:
         """The parts of the covariance that do not decay with distance."""
@@ -272,7 +300,7 @@ def fit_kernel(
     center, scale = standard(y)
     targets = (y - center) / scale
     if len(y) < 2 or not targets.any():
-        return _unpacked(means)
+        return unpacked(means)
     if len(y) > MOST_FITTED:
         rows = _telling(y)
         x, targets = x[rows], targets[rows]
@@ -287,7 +315,7 @@ def fit_kernel(
         bounds=bounds,
         options={"maxiter": MOST_STEPS, "ftol": 1e-6},
     )
-    return _unpacked(found.x)
+    return unpacked(found.x)
 
 
 def check(x: Floats, y: Floats) -> None:
@@ -346,7 +374,8 @@ def _packed(kernel: Kernel) -> Floats:
     return np.log([*kernel.lengthscales, kernel.matern, kernel.linear, kernel.noise])
 
 
-def _unpacked(logs: Floats) -> Kernel:
+def unpacked(logs: Floats) -> Kernel:
+    """The kernel of such logarithms."""
     numbers = np.exp(logs)
     return Kernel(numbers[:-3], *(float(v) for v in numbers[-3:]))
 
@@ -358,13 +387,8 @@ def _loss(
 
     Source: Rasmussen and Williams, 2006, eqs. 5.8 and 5.9, with the prior's log density added.
     """
-    n, d = x.shape
-    kernel = _unpacked(logs)
-    decayed, root = kernel._matern_parts(x, x)
-    matern = (1.0 + root + root * root / 3.0) * decayed
-    flat = kernel._flat(x, x)
-    matrix = matern + flat
-    matrix.flat[:: n + 1] += kernel.noise
+    kernel = unpacked(logs)
+    matrix, slopes = kernel.with_slopes(x)
     factor, info = dpotrf(matrix, lower=1, overwrite_a=1)
     if info != 0:
         return 1e10, np.zeros_like(logs)
@@ -374,20 +398,5 @@ def _loss(
     # dpotri fills the lower triangle only
     lower, _ = dpotri(factor, lower=1, overwrite_c=1)
     inverse = np.tril(lower) + np.tril(lower, -1).T
-    slope = inverse - np.outer(weights, weights)
-    gradient = deviation / spreads
-    pull = slope * ((1.0 + root) * decayed)
-    scaled = x / kernel.lengthscales
-    gradient[:d] += (
-        0.5
-        * FIVE_THIRDS
-        * 2.0
-        * (
-            (pull.sum(axis=1)[:, None] * scaled * scaled).sum(axis=0)
-            - ((pull @ scaled) * scaled).sum(axis=0)
-        )
-    )
-    gradient[d] += 0.5 * (slope * matern).sum()
-    gradient[d + 1] += 0.5 * (slope * (flat - OFFSET_VARIANCE)).sum()
-    gradient[d + 2] += 0.5 * kernel.noise * slope.trace()
-    return float(loss), gradient
+    gradient = slopes(0.5 * (inverse - np.outer(weights, weights)))
+    return float(loss), deviation / spreads + gradient

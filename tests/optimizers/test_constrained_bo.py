@@ -75,6 +75,39 @@ def test_infeasible_trials_teach_which_designs_do_not_work():
     assert above.mean() > 0.8
 
 
+def starved(design):
+    """Metrics of a made-up accelerator that gets faster towards designs that do not work."""
+    pes = design["pes_x"] * design["pes_y"]
+    if design["buffer_kib"] < pes:
+        return None
+    return {"latency_cycles": 1e6 / pes + design["buffer_kib"], "area_mm2": 1.0}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fewer_and_fewer_simulations_fail_even_where_the_best_is_next_to_what_fails(seed):
+    optimizer = ConstrainedBO(problem=PROBLEM, seed=seed)
+    while len(optimizer.trials) < 60:
+        (design,) = optimizer.ask(1)
+        optimizer.tell(told([design], lambda _, d=design: starved(d), len(optimizer.trials)))
+    failed = np.array([not trial.feasible for trial in optimizer.trials])
+    assert failed[30:].mean() < 0.75 * failed[:30].mean()
+    assert failed[30:].mean() < 0.4
+    best = PROBLEM.costs(PROBLEM.best(optimizer.trials).metrics)[0]
+    assert best == 1e6 / 128 + 128, "caution does not keep it from the optimum"
+
+
+def test_caution_grows_with_trials_and_none_at_all_may_be_asked_for():
+    careful, careless = ConstrainedBO(problem=PROBLEM), ConstrainedBO(problem=PROBLEM, caution=0.0)
+    least = []
+    for _ in range(3):
+        new = simulated(PROBLEM.space.sample(20, careful.rng()), len(careful.trials))
+        careful.tell(new)
+        careless.tell(new)
+        least.append(careful._least_chance())
+        assert careless._least_chance() == 0.0
+    assert 0.3 < least[0] < least[1] < least[2] < 0.8
+
+
 @each_kind
 def test_every_proposal_keeps_the_known_constraints_and_none_comes_twice(kind):
     trials = search(kind(problem=PROBLEM, seed=2), 30, batch=5)
@@ -199,6 +232,7 @@ def test_an_over_constrained_space_says_which_constraint_rejects_most(kind):
     ("kind", "option", "value"),
     [
         (ConstrainedBO, "initial", 0),
+        (ConstrainedBO, "caution", 1.5),
         (LinearBO, "candidates", 0),
         (LinearBO, "doubts", -1.0),
         (TreeBO, "initial", 1_000_000),

@@ -57,7 +57,7 @@ def test_the_loss_is_minus_the_log_posterior_of_the_kernel():
     means, spreads = SMOOTH.moments(3)
     losses, densities = [], []
     for shift in (0.0, 0.4):
-        kernel = gp._unpacked(means + shift)
+        kernel = gp.unpacked(means + shift)
         covariance = kernel.covariance(x, x) + kernel.noise * np.eye(len(x))
         prior = multivariate_normal(means, np.diag(spreads**2)).logpdf(means + shift)
         densities.append(multivariate_normal(np.zeros(len(x)), covariance).logpdf(y) + prior)

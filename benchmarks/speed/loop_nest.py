@@ -18,6 +18,7 @@ ARGUMENTS.add_argument("--threads", type=int, default=1, help="cores to use")
 ARGUMENTS.add_argument("--triples", type=int, default=200_000, help="evaluations in one call")
 ARGUMENTS.add_argument("--repeats", type=int, default=7)
 ARGUMENTS.add_argument("--json", action="store_true")
+ARGUMENTS.add_argument("--quick", action="store_true", help="1,000 evaluations, once")
 
 
 LAYERS = {
@@ -31,6 +32,8 @@ LAYERS = {
 
 def main() -> None:
     options = ARGUMENTS.parse_args()
+    if options.quick:
+        options.triples, options.repeats = 1_000, 1
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     found = {
         name: measure(levels, ragged, options.triples, options.repeats)

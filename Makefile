@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := demo/edge_mobilenet_v2.sqlite
 
-.PHONY: demo test test-slow kernels lint types docs docs-fast wheel-check check clean
+.PHONY: demo dev test test-slow kernels lint types docs docs-fast wheel-check check clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,8 @@ demo: $(VENV)/.demo kernels ## The best edge accelerator of 27 mm2 for an ONNX M
 	$(BIN)/accel-dse optimize edge --workload notebooks/networks/mobilenet_v2.onnx \
 	  --minimize latency_ms --limit 'area_mm2<=27' --trials 300 --log $(LOG)
 	$(BIN)/accel-dse report $(LOG) --out demo/report.html
+
+dev: $(VENV)/.dev ## The environment to work in
 
 test: $(VENV)/.dev kernels ## Everything but the slow reproductions, under 15 minutes on two cores
 	$(BIN)/pytest -n 2 -m 'not slow'

@@ -24,7 +24,10 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="one network, 50 designs")
     options = parser.parse_args()
+    if options.quick:
+        options.workloads, options.n = options.workloads[:1], 50
     file = load_space("edge")
     simulator = AcceleratorSimulator(
         template=read_template(file.accelerator, file.space),

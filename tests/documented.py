@@ -30,7 +30,7 @@ class Step:
     Attributes:
         page: relative to the repository.
         line: of the page, counted from 1.
-        kind: `command`, `file`, `python`, `toml` or `json`.
+        kind: `command`, `file`, `python`, `toml`, `json` or `diff`.
         text: the command, or what is in the file, or the program.
         name: of the file; "" of others.
     """
@@ -73,7 +73,7 @@ def _of_block(page: str, line: int, language: str, inner: str) -> Iterator[Step]
             raise ValueError(
                 f"{page}:{line}: a block of YAML begins with its file's name: # X.yaml"
             )
-    elif language in ("toml", "json"):
+    elif language in ("toml", "json", "diff"):
         yield Step(page, line, language, inner)
     elif language != "text" and not language.startswith("{"):
         raise ValueError(f"{page}:{line}: a block says its language, got {language!r}")

@@ -7,15 +7,19 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import entry_points
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from documented import PAGES, ROOT, Step, mentioned, steps
 
+from accel_dse import plugins
 from accel_dse.cli import app, main
+from accel_dse.files import load_space
+from accel_dse.testing import check_optimizer, check_simulator, toy_problem
 
 AT_MOST = {"--trials": 12, "-n": 120, "--seeds": 1, "--batch": 4}
 """The one way in which a command is made shorter than the page has it: numbers of these flags."""
@@ -109,7 +113,7 @@ def reader(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     for folder in IN_THE_CHECKOUT:
         Path(folder).symlink_to(ROOT / folder)
-    yield Reader()
+    yield Reader(monkeypatch)
     for name in [name for name in sys.modules if name.partition(".")[0] == "my_package"]:
         del sys.modules[name]
 
@@ -117,7 +121,8 @@ def reader(tmp_path, monkeypatch):
 class Reader:
     """Does what pages say; remembers what their programs define."""
 
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.patch = patch
         self.scope: dict[str, object] = {"__name__": "page"}
 
     def follow(self, step: Step) -> None:
@@ -159,6 +164,16 @@ class Reader:
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1\n")
         (info / "entry_points.txt").write_text("\n".join(rows))
 
+    def _diff(self, step: Step) -> None:
+        """Has the plug-ins that a page adds to the package's table, from the files so far."""
+        for name, module, cls in re.findall(r'^\+ +"(\w+)": "([\w.]+):(\w+)",$', step.text, re.M):
+            kind = module.split(".")[1]
+            spec = spec_from_file_location(module, Path(*module.split(".")).with_suffix(".py"))
+            made = module_from_spec(spec)
+            self.patch.setitem(sys.modules, module, made)
+            spec.loader.exec_module(made)
+            self.patch.setitem(plugins.BUILT_IN[kind], name, f"{module}:{cls}")
+
     def _json(self, step: Step) -> None:
         """Messages, one after the other."""
         decoder, text = json.JSONDecoder(), step.text.strip()
@@ -181,6 +196,17 @@ def test_a_page_can_be_followed_to_its_end(page, reader, capfd):
     for step in steps(page):
         reader.follow(step)
     capfd.readouterr()
+
+
+def test_the_plug_ins_of_contributing_keep_the_laws(reader):
+    for step in steps("CONTRIBUTING.md"):
+        if step.kind in ("file", "diff"):
+            reader.follow(step)
+    check_optimizer(plugins.load("optimizers", "my_search"), toy_problem())
+    simulator = plugins.load("simulators", "my_simulator")()
+    designs = load_space("edge").space.sample_columns(40, np.random.default_rng(0))
+    check_simulator(simulator, toy_problem().workloads[0][0], designs)
+    assert "" in simulator.simulate(toy_problem().workloads[0][0], designs).infeasible
 
 
 def test_what_is_not_run_is_listed_with_its_reason_and_nothing_else_is():

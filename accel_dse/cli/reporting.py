@@ -1,14 +1,16 @@
 """What `accel-dse report` does."""
 
 import json
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from accel_dse.errors import OptionError
 from accel_dse.report import tables
-from accel_dse.report.runs import Run, read_runs
+from accel_dse.report.runs import Run, labels, read_runs
 from accel_dse.report.summary import summarize
 from accel_dse.trial_log import TrialLog
 
@@ -23,7 +25,7 @@ def report(
     if out is not None and out.suffix.lower() in PAGE:
         write_page(runs, TrialLog(places[0]), out, simulate=simulate)
     elif out is not None:
-        _draw(runs, out)
+        _draw(runs, TrialLog(places[0]), out, simulate=simulate)
     told = [(run, summarize(run.trials, run.goal)) for run in runs]
     if as_json:
         contents = [
@@ -59,12 +61,15 @@ def write_page(runs: Sequence[Run], log: TrialLog, out: Path, *, simulate: bool 
         raise OptionError(f"{out}: cannot be written: {error.strerror}") from error
 
 
-def _draw(runs: Sequence[Run], out: Path) -> None:
-    from accel_dse.report import figures
+def _draw(runs: Sequence[Run], log: TrialLog, out: Path, *, simulate: bool | None) -> None:
+    """Draws figures of `runs`, the first of which is of `log`, and says where they are."""
+    from accel_dse.cli.remaking import lab
+    from accel_dse.report import paper
 
-    if len(runs) > 1:
-        raise OptionError(
-            f"{out}: a figure is of one log, got {len(runs)}", hint="end it in .html for all"
-        )
-    run = runs[0]
-    figures.save(run.trials, summarize(run.trials, run.goal), tables.title(run.study), out)
+    searched = ", ".join(dict.fromkeys(labels(runs)))
+    title = tables.title(replace(runs[0].study, optimizer=searched))
+    with lab(log, runs[0].study, simulate=simulate) as found:
+        drawn = paper.save(runs, found, title, out)
+    print("drawn:", *drawn, file=sys.stderr)
+    if found.reason:
+        print(f"the best design is not: {found.reason}", file=sys.stderr)

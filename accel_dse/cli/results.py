@@ -21,14 +21,14 @@ def report_command(
         typer.Option(
             "--out",
             metavar="FILE",
-            help="A page that opens offline (.html), or a figure (.png, .pdf, .svg).",
+            help="A page that opens offline (.html), or figures for a paper (.pdf, .png, .svg).",
         ),
     ] = None,
     simulate: Annotated[
         bool | None,
         typer.Option(
             "--simulate/--no-simulate",
-            help="For a page: simulate reference designs and look into the best ones.",
+            help="Simulate reference designs and look into the best ones.",
             show_default="if the simulator is built in",
         ),
     ] = None,

@@ -76,6 +76,11 @@ class Parameter(ABC):
         """Sizes of its one-hot fields; DesignError if its choices cannot be counted (a real)."""
 
     @property
+    def lines(self) -> tuple[tuple[float, ...], ...]:
+        """For each field, where its choices lie on a line, from -1 to 1; `()` without an order."""
+        return ((),) * len(self.fields)
+
+    @property
     def distance_weight(self) -> float:
         """Brings the summed absolute differences of two encoded values to at most 1."""
         return 1.0
@@ -233,6 +238,12 @@ def scaled(values: Floats, low: float, high: float, scale: Scale) -> Floats:
     if scale == "log":
         values, low, high = np.log2(values), math.log2(low), math.log2(high)
     return np.asarray(np.clip((values - low) / (high - low), 0, 1))
+
+
+def along(values: Floats) -> tuple[float, ...]:
+    """Ascending `values` on a line from -1 to 1: by ratio if all are above 0, else by amount."""
+    scale: Scale = "log" if len(values) and values[0] > 0 else "linear"
+    return tuple((2 * scaled(values, values[0], values[-1], scale) - 1).tolist())
 
 
 def listed(values: Sequence[Any], most: int = 12) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from accel_dse.designs import Column
 from accel_dse.errors import DesignError
 from accel_dse.formula import shown
-from accel_dse.parameters.base import Floats, Indices, Parameter, plain_number, require
+from accel_dse.parameters.base import Floats, Indices, Parameter, along, plain_number, require
 from accel_dse.parameters.splits import LARGEST_TOTAL, Splits, primes, splits
 
 LARGEST_RAGGED_TOTAL = 2**17
@@ -76,6 +76,10 @@ class Factorization(Parameter):
     def fields(self) -> tuple[int, ...]:
         """For each part, which factor it is."""
         return (len(self._splits.factors),) * self.parts
+
+    @property
+    def lines(self) -> tuple[tuple[float, ...], ...]:
+        return (along(np.array(self._splits.factors, dtype=np.float64)),) * self.parts
 
     @property
     def distance_weight(self) -> float:

@@ -20,6 +20,7 @@ from accel_dse.parameters.base import (
     Indices,
     Parameter,
     Scale,
+    along,
     listed,
     number_column,
     plain_number,
@@ -59,6 +60,10 @@ class Grid(Parameter):
     @property
     def fields(self) -> tuple[int, ...]:
         return (self.count,)
+
+    @property
+    def lines(self) -> tuple[tuple[float, ...], ...]:
+        return (along(self.grid.astype(np.float64)),)
 
     @cached_property
     def _codes(self) -> Floats:

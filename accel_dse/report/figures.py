@@ -1,9 +1,9 @@
 """A log as a figure: readable in gray, and by those who tell few colors apart."""
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 
 from accel_dse.errors import OptionError
 from accel_dse.readable import number
-from accel_dse.report.summary import Summary
-from accel_dse.trial import Outcome, Trial
+from accel_dse.report.digest import convergence as convergence_of
+from accel_dse.report.digest import over_time as over_time_of
+from accel_dse.report.runs import Run
+from accel_dse.report.summary import Summary, summarize
+from accel_dse.report.trial_columns import STATES, states
+from accel_dse.trial import Trial
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -23,6 +27,13 @@ ACCEPTED, BEYOND, BROKEN, FAILED, INK = "#0072b2", "#e69f00", "#c9c9c9", "#d55e0
 """Blue, orange and vermilion differ in lightness, too.
 
 Source: Okabe and Ito, "Color Universal Design", 2008."""
+
+PALETTE = (ACCEPTED, BEYOND, "#009e73", FAILED, "#56b4e9", "#cc79a7", "#f0e442", "#7a7a7a", INK)
+"""For what has no meaning of its own. Source: the same."""
+
+HATCHES = ("", "///", "...", "xxx", "", "\\\\\\", "", "---", "")
+DASHES = ("-", "--", ":", "-.")
+"""With the colors, so that parts and lines can be told apart in gray."""
 
 STYLE = {
     "font.size": 9.0,
@@ -40,6 +51,7 @@ STYLE = {
     "legend.edgecolor": "none",
     "legend.fontsize": 8.0,
     "figure.dpi": 150.0,
+    "hatch.linewidth": 0.6,
     "text.parse_math": False,
 }
 
@@ -47,19 +59,18 @@ MOST_POINTS = 20_000
 """Trials drawn one by one; of more, as many evenly picked."""
 
 
-def save(trials: Sequence[Trial], summary: Summary, title: str, path: Path) -> None:
+def save(runs: Sequence[Run], title: str, path: Path) -> None:
     """Draws the four panels into `path`.
 
     Args:
-        trials: of the log.
-        summary: of these trials.
+        runs: of one problem.
         title: above the panels.
         path: ends in `.png`, `.pdf` or `.svg`.
 
     Raises:
         OptionError: it ends in something else, or cannot be written.
     """
-    write(path, lambda: overview(trials, summary, title))
+    write(path, lambda: overview(runs, title))
 
 
 def write(path: Path, draw: Callable[[], Figure]) -> None:
@@ -68,26 +79,49 @@ def write(path: Path, draw: Callable[[], Figure]) -> None:
     Raises:
         OptionError: it ends in something else, or cannot be written.
     """
+    check_format(path)
+    with blaming_the_disk(path):
+        draw().savefig(path)
+
+
+def check_format(path: Path) -> None:
+    """Checks that a figure can be drawn into `path`.
+
+    Raises:
+        OptionError: it ends in something that is not known.
+    """
     if path.suffix.lower() not in FORMATS:
         raise OptionError(f"{path}: cannot draw this", hint=f"end it in {', '.join(FORMATS)}")
+
+
+@contextmanager
+def blaming_the_disk(path: Path) -> Iterator[None]:
+    """Turns what the operating system says against writing `path` into one line."""
     try:
-        draw().savefig(path)
+        yield
     except OSError as error:
         raise OptionError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def overview(trials: Sequence[Trial], summary: Summary, title: str) -> Figure:
+def overview(runs: Sequence[Run], title: str) -> Figure:
     """Convergence, trade-off, outcomes over time, and why designs do not work."""
     import matplotlib as mpl
 
+    goal = runs[0].goal
+    trials = [trial for run in runs for trial in run.trials]
+    summary = summarize(trials, goal)
+    state = [states(run.trials, goal) for run in runs]
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
         figure = Figure(figsize=(10.5, 7.6), layout=layout)
         figure.suptitle(title, x=0.012, ha="left", fontsize=11)
         axes = figure.subplots(2, 2)
-        convergence(axes[0, 0], trials, summary)
+        if len(runs) > 1:
+            convergence_of_several(axes[0, 0], convergence_of(runs, state))
+        else:
+            convergence(axes[0, 0], trials, summary)
         trade_off(axes[0, 1], trials, summary)
-        over_time(axes[1, 0], trials, summary)
+        over_time(axes[1, 0], over_time_of(state))
         why_not(axes[1, 1], summary)
     return figure
 
@@ -112,6 +146,44 @@ def convergence(axes: Axes, trials: Sequence[Trial], summary: Summary) -> None:
     axes.step(places, summary.best_so_far, where="post", color=INK, lw=1.8, label="best so far")
     axes.set_xlim(0, len(summary.best_so_far))
     fit(axes, "y", values)
+    axes.legend(loc="best")
+
+
+def convergence_of_several(axes: Axes, found: Mapping[str, Any]) -> None:
+    """The best so far of each seed as a thin line; of a label's seeds, median and quartiles.
+
+    Args:
+        axes: where.
+        found: as `digest.convergence` says it.
+    """
+    axes.set_title("Best so far; thin lines are the seeds" if found["bands"] else "Best so far")
+    axes.set_xlabel("trials")
+    axes.set_ylabel(found["metric"])
+    lines = [line for line in found["lines"] if line["at"]]
+    if not lines:
+        _say(axes, "no design keeps every limit")
+        return
+    place = {
+        label: k for k, label in enumerate(dict.fromkeys(li["label"] for li in found["lines"]))
+    }
+    banded = {band["label"] for band in found["bands"]}
+    for line in lines:
+        k, alone = place[line["label"]], line["label"] not in banded
+        axes.step(
+            line["at"], line["best"], where="post", color=PALETTE[k % len(PALETTE)],
+            ls=DASHES[k % len(DASHES)] if alone else "-", lw=1.6 if alone else 0.5,
+            alpha=1.0 if alone else 0.6,
+            label=f"{line['label']}, seed {line['seed']}" if alone else None,
+        )  # fmt: skip
+    for band in found["bands"]:
+        k = place[band["label"]]
+        low, middle, high = (np.array(band[name], float) for name in ("low", "mid", "high"))
+        color, dash = PALETTE[k % len(PALETTE)], DASHES[k % len(DASHES)]
+        label = f"{band['label']}, median and quartiles of {band['seeds']} seeds"
+        axes.step(band["at"], middle, dash, where="post", color=color, lw=2, label=label)
+        axes.fill_between(band["at"], low, high, step="post", color=color, alpha=0.18, lw=0)
+    axes.set_xlim(1, max(line["at"][-1] for line in lines))
+    fit(axes, "y", np.array([value for line in lines for value in line["best"]]))
     axes.legend(loc="best")
 
 
@@ -158,34 +230,30 @@ def trade_off(axes: Axes, trials: Sequence[Trial], summary: Summary) -> None:
     axes.legend(loc="best")
 
 
-def over_time(axes: Axes, trials: Sequence[Trial], summary: Summary) -> None:
-    """Shares of the outcomes, over windows of trials."""
+def over_time(axes: Axes, found: Mapping[str, Any]) -> None:
+    """Shares of the outcomes, over windows of trials.
+
+    Args:
+        axes: where.
+        found: as `digest.over_time` says it.
+    """
     axes.set_title("Outcomes over time")
     axes.set_xlabel("trials")
     axes.grid(visible=False)
-    if not trials:
+    edges = np.array(found["edges"])
+    if len(edges) < 2:
         _say(axes, "no trials")
         return
-    windows = min(40, len(trials))
-    edges = np.linspace(0, len(trials), windows + 1).astype(int)
-    accepted = np.array([summary.goal.accepts(trial) for trial in trials])
-    outcome = np.array([trial.outcome.value for trial in trials])
-    bottom = np.zeros(windows)
-    for label, mask, color, hatch in (
-        ("accepted", accepted, ACCEPTED, ""),
-        ("beyond a limit", (outcome == Outcome.FEASIBLE.value) & ~accepted, BEYOND, ""),
-        ("infeasible", outcome == Outcome.INFEASIBLE.value, BROKEN, ""),
-        ("failed", outcome == Outcome.FAILED.value, FAILED, "////"),
-        ("timed out", outcome == Outcome.TIMED_OUT.value, FAILED, "...."),
-    ):
-        if mask.any():
-            share = np.array([mask[a:b].mean() for a, b in pairwise(edges)])
+    bottom = np.zeros(len(edges) - 1)
+    looks = ((ACCEPTED, ""), (BEYOND, ""), (BROKEN, ""), (FAILED, "////"), (FAILED, "...."))
+    for label, (color, hatch), row in zip(STATES, looks, found["shares"]):
+        if any(row):
             axes.bar(
-                edges[:-1], share, np.diff(edges), bottom, align="edge", color=color, hatch=hatch,
+                edges[:-1], row, np.diff(edges), bottom, align="edge", color=color, hatch=hatch,
                 edgecolor="white", linewidth=0.3, label=label,
             )  # fmt: skip
-            bottom += share
-    axes.set_xlim(0, len(trials))
+            bottom += row
+    axes.set_xlim(0, edges[-1])
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(loc="lower left", ncols=4, bbox_to_anchor=(0, 1.0), borderpad=0)
@@ -207,7 +275,8 @@ def why_not(axes: Axes, summary: Summary, most: int = 8) -> None:
     axes.barh(places, lengths, height=0.75, color=colors)
     axes.set_ylim(max(len(counts), 5) - 0.4, -0.6)
     for place, (kind, count, _) in enumerate(counts):
-        text = f"{count / summary.trials:.0%}  {kind}"
+        share = count / summary.trials
+        text = f"{f'{share:.0%}' if share >= 0.005 else '< 1%'}  {kind}"
         axes.text(0, place, f" {text[:70]}", va="center", fontsize=8, color=INK)
     axes.set_yticks([])
     axes.set_xlabel("trials")

@@ -94,7 +94,8 @@ class AcceleratorSimulator(Simulator):
     def trace(self, workload: Workload, design: Design, path: Path) -> None:
         """Writes what happens when, layer by layer, as a trace that opens at ui.perfetto.dev.
 
-        What does not multiply is not in it; the cycles of the layers are those of `explain`.
+        The cycles of the layers are those of `explain`, and all together the simulator's. What
+        does not multiply is one event at the end.
 
         Raises:
             OptionError: the analytical model knows no timeline.
@@ -121,7 +122,9 @@ class AcceleratorSimulator(Simulator):
             )
             for k, place in enumerate(played.places)
         ]
-        timeline_trace.write(path, runs)
+        count, cycles = len(workload.vector_ops), int(played.vector_ops[0][0])
+        others = [(f"{count} vector operations", cycles)] if count else []
+        timeline_trace.write(path, runs, others)
 
     def _play_one(self, workload: Workload, design: Design) -> Played:
         played = self.play(workload, {name: np.array([v]) for name, v in design.items()})

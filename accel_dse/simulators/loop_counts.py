@@ -30,6 +30,7 @@ from accel_dse.simulators.loop_records import (
     INPUTS,
     OUTPUTS,
     PARTIAL,
+    UNSIGNED,
     WEIGHTS,
     C,
     G,
@@ -69,13 +70,13 @@ def count(
 ) -> None:
     """Counts the accesses of the mapping that `check` has just found valid, into `work`."""
     if work.ragged:
-        _count_clipped(chip, layer, temporal, work)
+        _count_clipped(chip, work)
     else:
-        _count(chip, layer, work)
+        _count(chip, work)
 
 
 @njit(cache=True, error_model="numpy")
-def _count(chip: Any, layer: Ints, work: Any) -> None:
+def _count(chip: Any, work: Any) -> None:
     """Counts accesses where all factors divide: from the units outward, for each tensor."""
     levels = chip.levels
     reads, fills, updates = work.reads, work.fills, work.updates
@@ -89,7 +90,7 @@ def _count(chip: Any, layer: Ints, work: Any) -> None:
         asked = reads if t < OUTPUTS else updates
         words = work.compute_cycles
         for inward in range(levels):
-            i = levels - 1 - inward
+            i = (levels - 1 - inward) & UNSIGNED
             arrived = words * instances[i + 1] * chip.word_bits[i, kind]
             if split[i] > 1:
                 words *= work.copies[i, t]
@@ -102,13 +103,16 @@ def _count(chip: Any, layer: Ints, work: Any) -> None:
                 asked[i, t] = words
                 words = work.tile[i, t] * work.reach[i - 1, t]
                 if t == INPUTS:
-                    words -= _slid(layer, work, i)
+                    words -= _slid(work, i)
                 fills[i, t] = words
             else:
                 asked[i, t] = fills[i, t] = 0.0
-    first = float(layer[N] * layer[G] * layer[K]) * float(layer[P] * layer[Q])
+    first = float(work.layer[N] * work.layer[G] * work.layer[K]) * float(
+        work.layer[P] * work.layer[Q]
+    )
     copies = 1.0
-    for i in range(levels):
+    for level in range(levels):
+        i = level & UNSIGNED
         reads[i, OUTPUTS] = work.final_updates[i] = 0.0
         if chip.keeps[i, OUTPUTS]:
             reads[i, OUTPUTS] = updates[i, OUTPUTS] - first
@@ -146,18 +150,18 @@ def way(chip: Any, level: int, together: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def fetched(layer: Ints, work: Any, tensor: int, level: int) -> float:
+def fetched(work: Any, tensor: int, level: int) -> float:
     """Words that one instance of `level` gets of `tensor` in all, where all factors divide.
 
     A tile is fetched whenever a loop outside steps to other words; loops inside the innermost such
     loop cost nothing.
     """
     words = work.tile[level, tensor] * work.reach[level - 1, tensor]
-    return words - _slid(layer, work, level) if tensor == INPUTS else words
+    return words - _slid(work, level) if tensor == INPUTS else words
 
 
 @njit(cache=True, error_model="numpy")
-def _slid(layer: Ints, work: Any, level: int) -> float:
+def _slid(work: Any, level: int) -> float:
     """Words of inputs that one instance of `level` need not fetch since its window slides.
 
     If the innermost loop of all slides the window, a step of it fetches only what the tile before
@@ -170,14 +174,15 @@ def _slid(layer: Ints, work: Any, level: int) -> float:
     `OperationSpace::SaveAndSubtractIfSameStride`, solved for all steps at once; a move by nothing
     counts as a change of stride, as it did until January 2025.
     """
-    last = work.innermost[level - 1]
+    level &= UNSIGNED
+    last = work.innermost[level - 1] & 127
     if last == 0 or work.loop_dim[last] < P:
         return 0.0
     axis = (work.loop_dim[last] - P) % 2
-    move = step(layer, work, last)
+    move = step(work, last)
     rows = (
-        layer[8 + axis] * (work.extent[level, P + axis] - 1)
-        + layer[10 + axis] * (work.extent[level, R + axis] - 1)
+        work.layer[8 + axis] * (work.extent[level, P + axis] - 1)
+        + work.layer[10 + axis] * (work.extent[level, R + axis] - 1)
         + 1
     )
     if rows <= move:
@@ -190,7 +195,7 @@ def _slid(layer: Ints, work: Any, level: int) -> float:
             continue
         if d < P or (d - P) % 2 != axis:
             break
-        outside = step(layer, work, k)
+        outside = step(work, k)
         if outside == inside + move:
             times += work.steps[k] - work.steps[k - 1]
         inside += outside
@@ -198,10 +203,10 @@ def _slid(layer: Ints, work: Any, level: int) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _count_clipped(chip: Any, layer: Ints, temporal: Ints, work: Any) -> None:
+def _count_clipped(chip: Any, work: Any) -> None:
     """Counts accesses where some factor does not divide: clipped tiles have fewer words."""
     levels = chip.levels
-    own_extents(layer, work, levels)
+    own_extents(work, levels)
     work.compute_cycles = 1.0
     for d in range(8):
         work.compute_cycles *= work.own[levels, d]
@@ -215,7 +220,7 @@ def _count_clipped(chip: Any, layer: Ints, temporal: Ints, work: Any) -> None:
             work.instances[i + 1] = 1.0
             for d in range(8):
                 if work.extent[0, d] > 1:
-                    work.instances[i + 1] *= tiles(layer, temporal, work, d, i + 1, 0, 0)
+                    work.instances[i + 1] *= tiles(work, d, i + 1, 0, 0)
         work.network_bits[i] = 0.0
         for t in range(3):
             work.reads[i, t] = work.total_reads[i, t] = 0.0
@@ -225,33 +230,31 @@ def _count_clipped(chip: Any, layer: Ints, temporal: Ints, work: Any) -> None:
         outer = 0
         for inner in range(1, levels + 1):
             if inner == levels or chip.keeps[inner, t]:
-                _exchange(chip, layer, temporal, work, t, outer, inner)
+                _exchange(chip, work, t, outer, inner)
                 outer = inner
-    _skip_first(chip, layer, temporal, work)
+    _skip_first(chip, work)
 
 
 @njit(cache=True, error_model="numpy")
-def _exchange(
-    chip: Any, layer: Ints, temporal: Ints, work: Any, tensor: int, outer: int, inner: int
-) -> None:
+def _exchange(chip: Any, work: Any, tensor: int, outer: int, inner: int) -> None:
     """Counts what passes between two levels that keep `tensor` and have none between them that
     does; `inner == levels` stands for the multiply-accumulate units.
     """
-    asked, asked_in_all = _moved(chip, layer, temporal, work, tensor, outer, inner)
-    moved_in_all = macs(layer)
+    asked, asked_in_all = work.compute_cycles, macs(work.layer)
     if inner < chip.levels:
-        moved, moved_in_all = _moved(chip, layer, temporal, work, tensor, inner, inner)
-        work.fills[inner, tensor] = moved
-        work.total_fills[inner, tensor] = moved_in_all
+        asked, asked_in_all = _moved(chip, work, tensor, inner, inner)
+        work.fills[inner, tensor] = asked
+        work.total_fills[inner, tensor] = asked_in_all
     kind = PARTIAL if tensor == OUTPUTS else tensor
     for outward in range(inner - outer):
         i = inner - 1 - outward
-        sent = asked_in_all
-        if i > outer:
-            _, sent = _moved(chip, layer, temporal, work, tensor, i, inner)
-        share = way(chip, i, moved_in_all / sent)
-        work.network_bits[i] += moved_in_all * share * chip.word_bits[i, kind]
-        moved_in_all = sent
+        bits = asked_in_all * chip.word_bits[i, kind]
+        # What a single instance asks for is what those inside it ask for.
+        if work.split[i] > 1:
+            arrived = asked_in_all
+            asked, asked_in_all = _moved(chip, work, tensor, i, inner)
+            bits *= way(chip, i, arrived / asked_in_all)
+        work.network_bits[i] += bits
     if tensor == OUTPUTS:
         work.updates[outer, tensor] = asked
         work.total_updates[outer, tensor] = asked_in_all
@@ -261,9 +264,7 @@ def _exchange(
 
 
 @njit(cache=True, error_model="numpy")
-def _moved(
-    chip: Any, layer: Ints, temporal: Ints, work: Any, tensor: int, outer: int, inner: int
-) -> tuple[float, float]:
+def _moved(chip: Any, work: Any, tensor: int, outer: int, inner: int) -> tuple[float, float]:
     """Words of `tensor` between instances of `outer` and the tiles of `inner` under them.
 
     Clipped tiles are whole or clipped along each dimension independently, so that a sum over all
@@ -289,34 +290,34 @@ def _moved(
     for d in range(P if tensor == INPUTS else 8):
         if INDEXES[tensor, d]:
             busiest *= work.own[outer, d]
-            total *= layer[d]
+            total *= work.layer[d]
         elif work.extent[0, d] > 1:
             split = work.splits[d]
             counted = inner if inner == chip.levels else _counted(work, first, d)
             if counted == chip.levels and not split & shared:
                 busiest *= work.own[outer, d]
-                total *= layer[d]
+                total *= work.layer[d]
                 continue
-            times = tiles(layer, temporal, work, d, inner, counted, before | shared)
+            times = tiles(work, d, inner, counted, before | shared)
             busiest *= times
             if split & before:
-                times = tiles(layer, temporal, work, d, inner, counted, shared)
+                times = tiles(work, d, inner, counted, shared)
             total *= times
     if tensor != INPUTS:
         return busiest, total
     sliding = first if first == last and inner < chip.levels else 0
     for axis in range(2):
-        found = windows(layer, temporal, work, axis, inner, outer, sliding)
+        found = windows(work, axis, inner, outer, sliding)
         busiest *= found
         if (
-            work.own[outer, P + axis] < layer[P + axis]
-            or work.own[outer, R + axis] < layer[R + axis]
+            work.own[outer, P + axis] < work.layer[P + axis]
+            or work.own[outer, R + axis] < work.layer[R + axis]
         ):
-            found = windows(layer, temporal, work, axis, inner, 0, sliding)
+            found = windows(work, axis, inner, 0, sliding)
         total *= found
         for i in range(outer, inner):
             if shared >> i & 1 and work.split[i] > 1:
-                unlike = distinct(layer, work, i, axis)
+                unlike = distinct(work, i, axis)
                 busiest *= unlike
                 total *= unlike
     return busiest, total
@@ -335,22 +336,24 @@ def _counted(work: Any, first: int, d: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def _skip_first(chip: Any, layer: Ints, temporal: Ints, work: Any) -> None:
+def _skip_first(chip: Any, work: Any) -> None:
     """Turns updates of outputs into reads of what was there before, and takes back those fetches
     and reads that would be of sums not begun: a first update is written, not added.
 
     Source: Timeloop, `ComputeReadUpdateReductionAccesses_Legacy` (first read elision).
     """
-    outputs = float(layer[N] * layer[G] * layer[K]) * float(layer[P] * layer[Q])
+    outputs = float(work.layer[N] * work.layer[G] * work.layer[K]) * float(
+        work.layer[P] * work.layer[Q]
+    )
     for i in range(chip.levels):
         work.final_updates[i] = work.total_final_updates[i] = 0.0
         if not chip.keeps[i, OUTPUTS]:
             continue
         busiest = float(work.own[i, N] * work.own[i, G] * work.own[i, K])
         busiest *= work.own[i, P] * work.own[i, Q]
-        copies = tiles(layer, temporal, work, C, i, 0, 0)
-        copies *= tiles(layer, temporal, work, R, i, 0, 0)
-        copies *= tiles(layer, temporal, work, S, i, 0, 0)
+        copies = tiles(work, C, i, 0, 0)
+        copies *= tiles(work, R, i, 0, 0)
+        copies *= tiles(work, S, i, 0, 0)
         work.reads[i, OUTPUTS] = work.updates[i, OUTPUTS] - busiest
         work.total_reads[i, OUTPUTS] = work.total_updates[i, OUTPUTS] - outputs * copies
         if i > 0:
@@ -389,7 +392,8 @@ def totals(chip: Any, layer: Ints, work: Any) -> tuple[float, float]:
     cycles = compute
     all_reads, all_fills, all_updates = work.reads, work.fills, work.updates
     final_updates = work.final_updates
-    for i in range(chip.levels):
+    for level in range(chip.levels):
+        i = level & UNSIGNED
         bits, pj = chip.word_bits[i], chip.access_pj_per_bit[i]
         late = bits[OUTPUTS] - bits[PARTIAL]
         reads, fills, updates = all_reads[i], all_fills[i], all_updates[i]

@@ -8,7 +8,7 @@ Source: Parashar et al., "Timeloop: A Systematic Approach to DNN Accelerator Eva
 ISPASS 2019, and its code, `src/loop-analysis` and `src/model/buffer.cpp`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
-from accel_dse.simulators import loop_counts, loop_rules, loop_timeloop
-from accel_dse.simulators.loop_records import Ints
+from accel_dse.simulators import loop_counts, loop_records, loop_rules, loop_timeloop
+from accel_dse.simulators.loop_records import LAYER, Ints, rows_of
 from accel_dse.simulators.loop_timeloop import Conventions
 from accel_dse.simulators.threads import in_threads
 from accel_dse.simulators.timeline_plan import compiled
@@ -146,52 +146,34 @@ def evaluate(
     Raises:
         ValueError: an index out of range, or mappings onto another number of levels.
     """
-    rows = _index(hardware_index, len(hardware), "hardware_index")
-    columns = _index(layer_index, len(layers), "layer_index")
-    picks = _index(mapping_index, len(mappings), "mapping_index")
-    if not len(rows) == len(columns) == len(picks):
-        raise ValueError(f"index lengths differ: {len(rows)}, {len(columns)}, {len(picks)}")
-    if mappings.levels != len(hardware.levels):
-        raise ValueError(
-            f"mappings: {mappings.levels} levels, the hardware has {len(hardware.levels)}"
-        )
-    t, count = len(rows), mappings.levels
-    packed = loop_counts.pack_layers(layers)
+    index = _triples(hardware, layers, mappings, hardware_index, layer_index, mapping_index)
+    packed = loop_counts.pack_layers(layers).view(LAYER)[:, 0]
+    mapped = rows_of(mappings)
     conventions = conventions or Conventions()
     neighbors = conventions.neighbors
-    codes = np.zeros(t, dtype=np.int64)
-    figures = np.full((t, 7), np.nan)
-    size = DETAILED_BLOCK if detail else BLOCK
-    chips = loop_counts.pack(hardware) if len(hardware) <= size else None
+    along = mappings.order if neighbors is None else neighbors
+    codes = np.zeros(len(index), dtype=np.int64)
+    figures = np.full((len(index), 7), np.nan)
     pieces = []
-    for start in range(0, t, size):
-        block = slice(start, start + size)
-        used, local = chips, rows[block]
-        if used is None:
-            some, local = np.unique(local, return_inverse=True)
-            used = loop_counts.pack(hardware, some)
-        work = loop_counts.new_work(len(local) if detail else 0)
-        index = np.stack([local, columns[block], picks[block]], axis=1)
+    for block, chips, local in _blocks(hardware, index, DETAILED_BLOCK if detail else BLOCK):
+        works = loop_counts.new_work(len(local) if detail else 0)
 
         def evaluate_rows(
             first: int,
             last: int,
-            used: Any = used,
-            index: Ints = index,
-            work: Any = work,
             block: slice = block,
+            chips: Any = chips,
+            local: Ints = local,
+            works: Any = works,
         ) -> None:
             rows = slice(first, last)
             _evaluate(
-                used,
+                chips,
                 packed,
-                mappings.temporal,
-                mappings.spatial_x,
-                mappings.spatial_y,
-                mappings.order,
-                index[rows],
-                work[rows] if detail else loop_counts.new_work(),
-                mappings.order if neighbors is None else neighbors,
+                mapped,
+                local[rows],
+                works[rows] if detail else loop_counts.new_work(),
+                along,
                 neighbors is not None,
                 conventions.fills_first,
                 detail,
@@ -201,7 +183,7 @@ def evaluate(
 
         in_threads(evaluate_rows, len(local))
         if detail:
-            pieces.append(_level_counts(work, codes[block], count))
+            pieces.append(_level_counts(works, codes[block], mappings.levels))
     return LoopNestResult(
         codes=codes,
         cycles=figures[:, 0],
@@ -212,8 +194,45 @@ def evaluate(
         needed=figures[:, 5],
         available=figures[:, 6],
         level_names=hardware.levels,
-        levels=_joined(pieces, count) if detail else None,
+        levels=_joined(pieces, mappings.levels) if detail else None,
     )
+
+
+def _triples(
+    hardware: Hardware,
+    layers: Sequence[Layer],
+    mappings: Mappings,
+    hardware_index: Ints,
+    layer_index: Ints,
+    mapping_index: Ints,
+) -> Ints:
+    """The three indices side by side, `(t, 3)`, once they are known to fit."""
+    rows = _index(hardware_index, len(hardware), "hardware_index")
+    columns = _index(layer_index, len(layers), "layer_index")
+    picks = _index(mapping_index, len(mappings), "mapping_index")
+    if not len(rows) == len(columns) == len(picks):
+        raise ValueError(f"index lengths differ: {len(rows)}, {len(columns)}, {len(picks)}")
+    if mappings.levels != len(hardware.levels):
+        raise ValueError(
+            f"mappings: {mappings.levels} levels, the hardware has {len(hardware.levels)}"
+        )
+    return np.stack([rows, columns, picks], axis=1)
+
+
+def _blocks(hardware: Hardware, index: Ints, size: int) -> Iterator[tuple[slice, Any, Ints]]:
+    """Cuts the triples into blocks: which they are, packed designs, and the index into those.
+
+    Designs are packed once if they are no more than a block has rows, else for each block.
+    """
+    chips = loop_counts.pack(hardware) if len(hardware) <= size else None
+    for start in range(0, len(index), size):
+        block = slice(start, start + size)
+        local = index[block]
+        if chips is not None:
+            yield block, chips, local
+            continue
+        some, rows = np.unique(local[:, 0], return_inverse=True)
+        yield block, loop_counts.pack(hardware, some), np.column_stack([rows, local[:, 1:]])
 
 
 def _index(index: Ints, size: int, name: str) -> Ints:
@@ -226,14 +245,11 @@ def _index(index: Ints, size: int, name: str) -> Ints:
 @compiled
 def _evaluate(
     chips: Any,
-    layers: Ints,
-    temporal: Ints,
-    spatial_x: Ints,
-    spatial_y: Ints,
-    order: Ints,
+    layers: Any,
+    mappings: Any,
     index: Ints,
     works: Any,
-    neighbors: Ints,
+    along: Ints,
     linked: bool,
     fills_first: bool,
     detail: bool,
@@ -248,29 +264,30 @@ def _evaluate(
     for i in range(len(index)):
         work = works[i if detail else 0]
         chip = chips[index[i, 0]]
-        layer = layers[index[i, 1]]
+        layer = layers[index[i, 1]].values
         m = index[i, 2]
+        loop_records.take(mappings, m, chip.levels, work)
         codes[i] = loop_counts.check(
-            chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work
+            chip, layer, work.temporal, work.spatial_x, work.spatial_y, work.order, work
         )
-        if codes[i] == 0:
-            loop_counts.count(chip, layer, temporal[m], spatial_x[m], spatial_y[m], order[m], work)
-            if fills_first:
-                loop_timeloop.fill_first(chip, work)
-            if linked:
-                loop_timeloop.pass_on(chip, layer, spatial_x[m], spatial_y[m], neighbors[m], work)
-            if detail:
-                loop_counts.add_up(chip, work)
-            cycles, energy = loop_counts.totals(chip, layer, work)
-            figures[i, 0] = cycles
-            figures[i, 1] = energy
-            figures[i, 2] = work.dram_read_bits
-            figures[i, 3] = work.dram_written_bits
-            figures[i, 4] = loop_counts.macs(layer) / (cycles * chip.macs)
-        else:
-            figures[i, 5], figures[i, 6] = loop_rules.shortfall(
-                chip, layer, temporal[m], spatial_x[m], spatial_y[m], work, codes[i]
-            )
+        if codes[i] != 0:
+            figures[i, 5], figures[i, 6] = loop_rules.shortfall(chip, work, codes[i])
+            continue
+        loop_counts.count(
+            chip, layer, work.temporal, work.spatial_x, work.spatial_y, work.order, work
+        )
+        if fills_first:
+            loop_timeloop.fill_first(chip, work)
+        if linked:
+            loop_timeloop.pass_on(chip, along[m], work)
+        if detail:
+            loop_counts.add_up(chip, work)
+        cycles, energy = loop_counts.totals(chip, layer, work)
+        figures[i, 0] = cycles
+        figures[i, 1] = energy
+        figures[i, 2] = work.dram_read_bits
+        figures[i, 3] = work.dram_written_bits
+        figures[i, 4] = loop_counts.macs(layer) / (cycles * chip.macs)
 
 
 def _level_counts(work: Any, codes: Ints, count: int) -> dict[str, NDArray[np.float64]]:

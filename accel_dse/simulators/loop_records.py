@@ -8,15 +8,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from accel_dse.hardware import Hardware
+from accel_dse.mapping import Mappings
 from accel_dse.workload import DIMS, RELEVANT, TENSORS, Layer
 
 Ints = NDArray[np.int64]
 
 MAX_LEVELS = 8
 """Levels that a `chip` and a `work` have room for."""
+
+UNSIGNED = 2 * MAX_LEVELS - 1
+"""`i & UNSIGNED` is the level `i`. It tells the compiler that `i` is not negative, so that arrays
+need not be asked whether they are indexed from their end: a third of the instructions."""
 
 LOOPS = MAX_LEVELS * len(DIMS)
 
@@ -68,12 +74,16 @@ is the dimension that always occupies x, -1 if x is free."""
 
 WORK = np.dtype(
     [
+        ("layer", np.int64, (12,)),
+        ("temporal", np.int64, (MAX_LEVELS, 8)),
+        ("spatial_x", np.int64, (MAX_LEVELS, 8)),
+        ("spatial_y", np.int64, (MAX_LEVELS, 8)),
+        ("order", np.int64, (MAX_LEVELS, 8)),
         ("extent", np.int64, (MAX_LEVELS + 1, 8)),
         ("spatial", np.int64, (MAX_LEVELS, 8)),
         ("splits", np.int64, (8,)),
         ("own", np.int64, (MAX_LEVELS + 1, 8)),
         ("ragged", np.int64),
-        ("loops", np.int64, (MAX_LEVELS,)),
         ("innermost", np.int64, (MAX_LEVELS,)),
         ("loop_dim", np.int64, (LOOPS + 1,)),
         ("steps", np.float64, (LOOPS + 1,)),
@@ -102,12 +112,14 @@ WORK = np.dtype(
 )
 """Scratch and results of the kernels.
 
-After `check`: `extent[i]`, what level `i`'s tile spans before clipping (`extent[L]` is one
-multiply-accumulate); `tile[i, t]`, its words. After `count`, by level and tensor: `reads`, `fills`,
-`updates` of the busiest instance, and `total_*` over all instances; `final_updates` are those
-`updates` of outputs that carry a finished sum. `instances[i]` is how many instances of level `i`
-work (`instances[L]`: multiply-accumulate units). After `totals`: `level_cycles`, the cycles that a
-level's bandwidth alone would need, and the bits that DRAM moved."""
+`layer` and `temporal` are copies of what `check` was given, so that the rest needs no other
+argument; `take` fills them and the rest of the mapping. After `check`: `extent[i]`, what level
+`i`'s tile spans before clipping (`extent[L]` is one multiply-accumulate); `tile[i, t]`, its words.
+After `count`, by level and tensor: `reads`, `fills`, `updates` of the busiest instance, and
+`total_*` over all instances; `final_updates` are those `updates` of outputs that carry a finished
+sum. `instances[i]` is how many instances of level `i` work (`instances[L]`: multiply-accumulate
+units). After `totals`: `level_cycles`, the cycles that a level's bandwidth alone would need, and
+the bits that DRAM moved."""
 
 OF_THE_CHAIN = (
     "keeps",
@@ -131,6 +143,11 @@ OF_EACH_DESIGN = (
     "network_pj_per_bit",
 )
 
+ROW = np.dtype([("values", np.int64, (8,))])
+LAYER = np.dtype([("values", np.int64, (12,))])
+"""Eight factors of a level, and a row of `pack_layers`: a record that points into an array is not
+counted as a reference to it, and counting is an atomic operation."""
+
 INDEXES = np.array([[dim in RELEVANT[tensor] for dim in DIMS] for tensor in TENSORS])
 """Whether a dimension indexes a tensor, `(3, 8)`."""
 
@@ -149,6 +166,38 @@ def pack_layers(layers: Sequence[Layer]) -> NDArray[np.int64]:
     The last four columns are the strides of P and Q and the dilations of R and S.
     """
     return np.array([[*a.dims, *a.stride, *a.dilation] for a in layers], dtype=np.int64)
+
+
+def rows_of(mappings: Mappings) -> Any:
+    """What `take` reads: temporal and spatial factors and orders, as records of one level each."""
+    parts = (mappings.temporal, mappings.spatial_x, mappings.spatial_y, mappings.order)
+    return tuple(np.ascontiguousarray(part).view(ROW)[:, :, 0] for part in parts)
+
+
+@njit(cache=True, error_model="numpy")
+def take(rows: Any, m: int, levels: int, work: Any) -> None:
+    """Copies mapping `m` of what `rows_of` returned into `work`."""
+    temporal, spatial_x, spatial_y, order = rows
+    for i in range(levels):
+        _copy(temporal[m, i].values, work.temporal, i)
+        _copy(spatial_x[m, i].values, work.spatial_x, i)
+        _copy(spatial_y[m, i].values, work.spatial_y, i)
+        _copy(order[m, i].values, work.order, i)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _copy(row: Ints, into: Ints, i: int) -> None:
+    """Eight loads and then eight stores: two vector moves."""
+    (
+        into[i, 0],
+        into[i, 1],
+        into[i, 2],
+        into[i, 3],
+        into[i, 4],
+        into[i, 5],
+        into[i, 6],
+        into[i, 7],
+    ) = (row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7])
 
 
 def pack(hardware: Hardware, rows: Ints | None = None) -> Any:

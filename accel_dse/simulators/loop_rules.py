@@ -6,6 +6,7 @@
 from math import inf
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from accel_dse.simulators.loop_records import (
@@ -14,6 +15,7 @@ from accel_dse.simulators.loop_records import (
     LARGEST_EXTENT,
     OUTPUTS,
     PARTIAL,
+    UNSIGNED,
     WEIGHTS,
     C,
     G,
@@ -44,6 +46,14 @@ from accel_dse.simulators.loop_tiles import distinct, words
 ) = range(13)
 """What `check` may find wrong; it returns `rule * 256 + level * 16 + dim or tensor`."""
 
+MOVES = np.array(
+    [sum((INDEXED[t] >> d & 1) << 8 * t for t in range(3)) + (1 << 24) for d in range(8)]
+)
+"""A byte for each tensor, 1 where a step along the dimension moves it; the fourth is always 1."""
+
+LAST = np.array([seen.bit_length() for seen in range(256)], dtype=np.uint8)
+"""The number, from 1, of the highest bit that is set."""
+
 
 @njit(cache=True, error_model="numpy")
 def check(
@@ -66,13 +76,15 @@ def check(
         work: one element of `new_work(n)`, one for each thread.
     """
     levels = chip.levels
+    for k in range(12):
+        work.layer[k] = layer[k]
     if not _lay_out(chip, layer, temporal, spatial_x, spatial_y, work):
         return _broken_rule(chip, layer, temporal, spatial_x, spatial_y, work)
     if chip.any_whole and not _spans_whole(chip, layer, work):
         return _broken_rule(chip, layer, temporal, spatial_x, spatial_y, work)
-    _list_loops(temporal, order, work, levels)
+    _list_loops(order, work, levels)
     for i in range(levels):
-        words(layer, work, i)
+        words(work, i)
     for i in range(levels):
         if chip.one_partition[i]:
             if occupied_bits(chip, work, i, -1) > chip.capacity_bits[i, 0]:
@@ -90,13 +102,13 @@ def check(
 def _lay_out(
     chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, work: Any
 ) -> bool:
-    """Sets `extent`, `spatial`, `split`, `parts`, `copies`, `instances` and `ragged`.
+    """Sets `extent`, `temporal`, `spatial`, `split`, `parts`, `copies`, `instances` and `ragged`.
 
     Returns:
         Whether the factors keep all rules but those about whole dimensions, storage and programs.
     """
     levels = chip.levels
-    split, extent = work.spatial, work.extent
+    steps, split, extent, parts = work.temporal, work.spatial, work.extent, work.split
     most_steps, most_x, most_y = chip.most_steps, chip.most_x, chip.most_y
     n = g = k = c = p = q = r = s = 1
     for d in range(8):
@@ -105,28 +117,31 @@ def _lay_out(
     over = 0
     fits = True
     for outward in range(levels):
-        i = levels - 1 - outward
+        i = (levels - 1 - outward) & UNSIGNED
+        parts[i] = 1
+        if chip.spreads[i]:
+            for d in range(8):
+                x, y = spatial_x[i, d], spatial_y[i, d]
+                split[i, d] = x * y
+                over |= most_x[i, d] - x | most_y[i, d] - y
+            fits &= _spread(chip, spatial_x, work, i)
+            n, g, k, c = n * split[i, N], g * split[i, G], k * split[i, K], c * split[i, C]
+            p, q, r, s = p * split[i, P], q * split[i, Q], r * split[i, R], s * split[i, S]
+        else:
+            for d in range(8):
+                split[i, d] = 1
+                over |= 1 - spatial_x[i, d] | 1 - spatial_y[i, d]
         for d in range(8):
-            x, y = spatial_x[i, d], spatial_y[i, d]
-            split[i, d] = x * y
-            over |= most_steps[i, d] - temporal[i, d] | most_x[i, d] - x | most_y[i, d] - y
-        n *= split[i, N] * temporal[i, N]
-        g *= split[i, G] * temporal[i, G]
-        k *= split[i, K] * temporal[i, K]
-        c *= split[i, C] * temporal[i, C]
-        p *= split[i, P] * temporal[i, P]
-        q *= split[i, Q] * temporal[i, Q]
-        r *= split[i, R] * temporal[i, R]
-        s *= split[i, S] * temporal[i, S]
+            steps[i, d] = temporal[i, d]
+            over |= most_steps[i, d] - temporal[i, d]
+        n, g, k, c = n * steps[i, N], g * steps[i, G], k * steps[i, K], c * steps[i, C]
+        p, q, r, s = p * steps[i, P], q * steps[i, Q], r * steps[i, R], s * steps[i, S]
         extent[i, N], extent[i, G], extent[i, K], extent[i, C] = n, g, k, c
         extent[i, P], extent[i, Q], extent[i, R], extent[i, S] = p, q, r, s
         largest |= n | g | k | c | p | q | r | s
-        work.split[i] = 1
-        if chip.spreads[i]:
-            fits &= _spread(chip, layer, spatial_x, work, i)
     work.instances[0] = 1.0
     for i in range(levels):
-        work.instances[i + 1] = work.instances[i] * work.split[i]
+        work.instances[i + 1] = work.instances[i] * parts[i]
     missing = (n - layer[N]) | (g - layer[G]) | (k - layer[K]) | (c - layer[C])
     missing |= (p - layer[P]) | (q - layer[Q]) | (r - layer[R]) | (s - layer[S])
     excess = (n ^ layer[N]) | (g ^ layer[G]) | (k ^ layer[K]) | (c ^ layer[C])
@@ -136,62 +151,72 @@ def _lay_out(
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _spread(chip: Any, layer: Ints, x: Ints, work: Any, level: int) -> bool:
+def _spread(chip: Any, x: Ints, work: Any, level: int) -> bool:
     """Sets `split`, `parts` and `copies` of a level with a fan-out; whether it keeps the rules."""
     split = work.spatial
     n, g, k, c = split[level, N], split[level, G], split[level, K], split[level, C]
     p, q, r, s = split[level, P], split[level, Q], split[level, R], split[level, S]
-    along_x = 1
-    for d in range(8):
-        along_x *= x[level, d]
+    along_x = x[level, N] * x[level, G] * x[level, K] * x[level, C]
+    along_x *= x[level, P] * x[level, Q] * x[level, R] * x[level, S]
     many = n * g * k * c * (p * q * r * s)
-    along_y = many // along_x
+    fanout_x, fanout_y = chip.fanout_x[level], chip.fanout_y[level]
     work.split[level] = many
     outputs = n * g * k * p * q
     work.parts[level] = outputs
     inputs = float(n * g * c * (p * q * r * s))
     if (p > 1 and r > 1) or (q > 1 and s > 1):
-        inputs *= distinct(layer, work, level, 0) * distinct(layer, work, level, 1)
+        inputs *= distinct(work, level, 0) * distinct(work, level, 1)
     copies = work.copies
     copies[level, WEIGHTS] = g * k * c * r * s if chip.multicast[level] else many
     copies[level, INPUTS] = inputs if chip.multicast[level] else many
     copies[level, OUTPUTS] = outputs if chip.reduces[level] else many
     hard_x, hard_y = chip.hardwired_x[level], chip.hardwired_y[level]
-    fanout_x, fanout_y = chip.fanout_x[level], chip.fanout_y[level]
+    full_y = along_x * fanout_y
     return (
         (along_x <= fanout_x)
-        & (along_y <= fanout_y)
+        & (many <= full_y)
         & ((hard_x < 0) | (along_x == fanout_x))
-        & ((hard_y < 0) | (along_y == fanout_y))
+        & ((hard_y < 0) | (many == full_y))
     )
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _list_loops(temporal: Ints, order: Ints, work: Any, levels: int) -> None:
+def _list_loops(order: Ints, work: Any, levels: int) -> None:
     """Sets what `WORK` says of loops, without a branch that depends on the mapping."""
+    temporal = work.temporal
     loop_dim, steps, mover, reach = work.loop_dim, work.steps, work.mover, work.reach
     so_far = 1.0
     weights = inputs = outputs = any_tensor = 0
     steps[0] = 1.0
-    for i in range(levels):
+    for level in range(levels):
+        i = level & UNSIGNED
+        seen = 0
+        here = 1.0
         for r in range(8):
             d = order[i, r] & 7
             many = temporal[i, d]
             loop = i * 8 + r + 1
-            so_far *= many
-            steps[loop] = so_far
+            here *= many
+            steps[loop] = so_far * here
             loop_dim[loop] = d
-            moves = many > 1
-            any_tensor = loop if moves else any_tensor
-            weights = loop if moves & (INDEXED[WEIGHTS] >> d & 1) else weights
-            inputs = loop if moves & (INDEXED[INPUTS] >> d & 1) else inputs
-            outputs = loop if moves & (INDEXED[OUTPUTS] >> d & 1) else outputs
-        work.loops[i] = 8 * (i + 1)
+            seen |= (MOVES[d] & -int(many > 1)) << r
+        so_far *= here
+        weights = _last(seen, 8 * i, weights)
+        inputs = _last(seen >> 8, 8 * i, inputs)
+        outputs = _last(seen >> 16, 8 * i, outputs)
+        any_tensor = _last(seen >> 24, 8 * i, any_tensor)
         work.innermost[i] = any_tensor
         mover[i, WEIGHTS], mover[i, INPUTS], mover[i, OUTPUTS] = weights, inputs, outputs
         reach[i, WEIGHTS] = steps[weights]
         reach[i, INPUTS] = steps[inputs]
         reach[i, OUTPUTS] = steps[outputs]
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _last(seen: int, outside: int, before: int) -> int:
+    """The innermost loop of a level whose bit is set in the last byte of `seen`, else `before`."""
+    innermost = LAST[seen & 255]
+    return (outside + innermost if innermost else before) & 127
 
 
 @njit(cache=True, error_model="numpy")
@@ -245,16 +270,10 @@ def _broken_rule(
 
 
 @njit(cache=True, error_model="numpy")
-def shortfall(
-    chip: Any,
-    layer: Ints,
-    temporal: Ints,
-    spatial_x: Ints,
-    spatial_y: Ints,
-    work: Any,
-    code: int,
-) -> tuple[float, float]:
-    """What the mapping needs and what there is, where `check` has just found `code`."""
+def shortfall(chip: Any, work: Any, code: int) -> tuple[float, float]:
+    """What the mapping that `take` took needs and what there is, where `check` found `code`."""
+    layer, temporal = work.layer, work.temporal
+    spatial_x, spatial_y = work.spatial_x, work.spatial_y
     rule, level, item = code // 256, code // 16 % 16, code % 16
     if rule in (UNCOVERED, WHOLE):
         return float(layer[item]), float(work.extent[level, item])
@@ -282,6 +301,7 @@ def shortfall(
 @njit(cache=True, error_model="numpy")
 def occupied_bits(chip: Any, work: Any, level: int, tensor: int) -> float:
     """Bits that unclipped tiles occupy in the partition of `tensor` at `level` (-1: in all)."""
+    level &= UNSIGNED
     tile, bits, keeps, partition = work.tile, chip.word_bits, chip.keeps, chip.partition
     found = 0.0
     for t in range(3):

@@ -10,10 +10,10 @@ from numba import njit
 from accel_dse.simulators.loop_records import (
     INPUTS,
     OUTPUTS,
+    UNSIGNED,
     WEIGHTS,
     C,
     G,
-    Ints,
     K,
     N,
     P,
@@ -24,11 +24,12 @@ from accel_dse.simulators.loop_records import (
 
 
 @njit(cache=True, error_model="numpy")
-def words(layer: Ints, work: Any, level: int) -> None:
+def words(work: Any, level: int) -> None:
     """Sets the words that the unclipped tile of `level` has of each tensor."""
+    level &= UNSIGNED
     e = work.extent
-    rows = layer[8] * (e[level, P] - 1) + layer[10] * (e[level, R] - 1) + 1
-    columns = layer[9] * (e[level, Q] - 1) + layer[11] * (e[level, S] - 1) + 1
+    rows = work.layer[8] * (e[level, P] - 1) + work.layer[10] * (e[level, R] - 1) + 1
+    columns = work.layer[9] * (e[level, Q] - 1) + work.layer[11] * (e[level, S] - 1) + 1
     n, g, k, c = float(e[level, N]), float(e[level, G]), float(e[level, K]), float(e[level, C])
     p, q, r, s = float(e[level, P]), float(e[level, Q]), float(e[level, R]), float(e[level, S])
     work.tile[level, WEIGHTS] = g * k * c * r * s
@@ -37,11 +38,11 @@ def words(layer: Ints, work: Any, level: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def step(layer: Ints, work: Any, loop: int) -> int:
+def step(work: Any, loop: int) -> int:
     """Rows or columns of the input by which one step of `loop` moves the window."""
     d = work.loop_dim[loop]
     level = level_of(loop)
-    return layer[4 + d] * work.extent[level + 1, d] * work.spatial[level, d]
+    return work.layer[4 + d] * work.extent[level + 1, d] * work.spatial[level, d]
 
 
 @njit(cache=True, error_model="numpy")
@@ -51,7 +52,7 @@ def level_of(loop: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def distinct(layer: Ints, work: Any, level: int, axis: int) -> float:
+def distinct(work: Any, level: int, axis: int) -> float:
     """Share of distinct windows among instances that split P and R (axis 0) or Q and S (1).
 
     Instances at `a` along P and `b` along R need the same rows if `a * step_p + b * step_r` is
@@ -61,8 +62,8 @@ def distinct(layer: Ints, work: Any, level: int, axis: int) -> float:
     r = work.spatial[level, R + axis]
     if p == 1 or r == 1:
         return 1.0
-    step_p = layer[8 + axis] * work.extent[level + 1, P + axis]
-    step_r = layer[10 + axis] * work.extent[level + 1, R + axis]
+    step_p = work.layer[8 + axis] * work.extent[level + 1, P + axis]
+    step_r = work.layer[10 + axis] * work.extent[level + 1, R + axis]
     a = step_p
     b = step_r
     while b:
@@ -72,9 +73,7 @@ def distinct(layer: Ints, work: Any, level: int, axis: int) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def tiles(
-    layer: Ints, temporal: Ints, work: Any, d: int, level: int, counted: int, first_only: int
-) -> float:
+def tiles(work: Any, d: int, level: int, counted: int, first_only: int) -> float:
     """How many tiles of `level` are visited along `d`, clipped ones included.
 
     Loops of levels outside `counted` count each step, the others only their first. Levels in the
@@ -82,22 +81,23 @@ def tiles(
     tile), the others each.
     """
     extent, spatial = work.extent, work.spatial
-    if layer[d] == extent[0, d]:
+    if work.layer[d] == extent[0, d]:
         whole = 1.0
         for i in range(level):
             if i < counted:
-                whole *= temporal[i, d]
+                whole *= work.temporal[i, d]
             if not first_only >> i & 1:
                 whole *= spatial[i, d]
         return whole
     whole = 0.0
-    left = layer[d]
-    for i in range(level):
+    left = work.layer[d]
+    for outer in range(level):
+        i = outer & UNSIGNED
         tile = extent[i + 1, d]
         group = tile * spatial[i, d]
         alone = first_only >> i & 1
         each = 1 if alone else spatial[i, d]
-        whole *= each * temporal[i, d] if i < counted else each
+        whole *= each * work.temporal[i, d] if i < counted else each
         if left >= group:
             groups = left // group
             left -= groups * group
@@ -116,12 +116,12 @@ def tiles(
 
 
 @njit(cache=True, error_model="numpy")
-def own_extents(layer: Ints, work: Any, levels: int) -> None:
+def own_extents(work: Any, levels: int) -> None:
     """Sets `own[i]`: what the first instance of level `i` covers of each dimension in all. The
     first instance gets the first tile of each group that instances share, so no other has more.
     """
     for d in range(8):
-        covered = layer[d]
+        covered = work.layer[d]
         work.own[0, d] = covered
         for i in range(levels):
             split = work.spatial[i, d]
@@ -133,9 +133,7 @@ def own_extents(layer: Ints, work: Any, levels: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def windows(
-    layer: Ints, temporal: Ints, work: Any, axis: int, inner: int, outer: int, sliding: int
-) -> float:
+def windows(work: Any, axis: int, inner: int, outer: int, sliding: int) -> float:
     """Rows (axis 0) or columns (1) of inputs over all tiles of `inner`, clipped at the edge.
 
     Args:
@@ -144,8 +142,8 @@ def windows(
         outer: only tiles under the first instance of this level count.
         sliding: the loop whose steps fetch only what the tile before did not have, or -1.
     """
-    stride = layer[8 + axis]
-    dilation = layer[10 + axis]
+    stride = work.layer[8 + axis]
+    dilation = work.layer[10 + axis]
     p = P + axis
     r = R + axis
     if work.extent[0, p] == 1 and work.extent[0, r] == 1:
@@ -163,8 +161,8 @@ def windows(
     if sliding == 0:
         return rows
     d = work.loop_dim[sliding]
-    move = step(layer, work, sliding)
-    starts = tiles(layer, temporal, work, d, inner, level_of(sliding), (1 << outer) - 1)
+    move = step(work, sliding)
+    starts = tiles(work, d, inner, level_of(sliding), (1 << outer) - 1)
     if d == p:
         reach = stride * (tile_p - 1) + 1 - move
         kept = whole_r * float(max(0, reach + dilation * (tile_r - 1)))

@@ -58,13 +58,11 @@ def fill_first(chip: Any, work: Any) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def pass_on(
-    chip: Any, layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any
-) -> None:
+def pass_on(chip: Any, along: Ints, work: Any) -> None:
     """Counts inputs again, in place of what `count` found, where neighbors pass words on.
 
     Args:
-        chip, layer, spatial_x, spatial_y, work: as in `count`.
+        chip, work: as in `count`, the mapping taken by `take`.
         along: dimensions in the order in which each level lays them out along x and along y,
             outermost first, `(L, 8)`.
 
@@ -83,7 +81,7 @@ def pass_on(
             inner += 1
         words = work.steps[8 * inner]
         if inner < levels:
-            words = fetched(layer, work, INPUTS, inner)
+            words = fetched(work, INPUTS, inner)
         passed = 0.0
         for i in range(inner - 1, outer - 1, -1):
             split = work.instances[i + 1] / work.instances[i]
@@ -91,7 +89,7 @@ def pass_on(
                 continue
             sent, taken, linked = 0.0, 0.0, 0.0
             if i + 1 < levels:
-                sent, taken, linked = _sent(chip, layer, spatial_x, spatial_y, along, work, i)
+                sent, taken, linked = _sent(chip, along, work, i)
             if linked == 0:
                 words *= work.copies[i, INPUTS]
             elif i + 1 == inner:
@@ -106,25 +104,23 @@ def pass_on(
 
 
 @njit(cache=True, error_model="numpy")
-def _sent(
-    chip: Any, layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any, level: int
-) -> tuple[float, float, float]:
+def _sent(chip: Any, along: Ints, work: Any, level: int) -> tuple[float, float, float]:
     """Words between one instance of `level` and those inside, if both kept inputs.
 
     Returns:
         Words that leave it, words that those inside take from it, and words that they pass on.
     """
     tile = work.tile[level + 1, INPUTS]
-    words = fetched(layer, work, INPUTS, level + 1)
+    words = fetched(work, INPUTS, level + 1)
     many = int(work.instances[level + 1] / work.instances[level])
     distinct = work.copies[level, INPUTS]
     sent, taken, passed = words * distinct, words * many, 0.0
     last = work.innermost[level]
     if last == 0 or work.loop_dim[last] < P:
         return sent, taken, passed
-    places = _places(layer, spatial_x, spatial_y, along, work, level, many)
+    places = _places(along, work, level, many)
     axis = (work.loop_dim[last] - P) % 2
-    overlap = _overlap(layer, work, level + 1, axis, step(layer, work, last))
+    overlap = _overlap(work, level + 1, axis, step(work, last))
     inside = np.zeros(2, dtype=np.int64)
     move = np.zeros(2, dtype=np.int64)
     for k in range(last, 0, -1):
@@ -135,12 +131,12 @@ def _sent(
             break
         move[:] = -inside
         if d != K:
-            move[(d - P) % 2] += step(layer, work, k)
-            inside[(d - P) % 2] += step(layer, work, k)
+            move[(d - P) % 2] += step(work, k)
+            inside[(d - P) % 2] += step(work, k)
         times = work.steps[k] - work.steps[k - 1]
         part = tile
         if overlap > 0:
-            slides = k < last and move[axis] == step(layer, work, last) and move[1 - axis] == 0
+            slides = k < last and move[axis] == step(work, last) and move[1 - axis] == 0
             if not slides:
                 continue
             part = tile * (1 - overlap)
@@ -154,34 +150,32 @@ def _sent(
 
 
 @njit(cache=True, error_model="numpy")
-def _overlap(layer: Ints, work: Any, level: int, axis: int, move: int) -> float:
+def _overlap(work: Any, level: int, axis: int, move: int) -> float:
     """Share of a tile's rows (axis 0) or columns (1) that is left after it has moved."""
     rows = (
-        layer[8 + axis] * (work.extent[level, P + axis] - 1)
-        + layer[10 + axis] * (work.extent[level, R + axis] - 1)
+        work.layer[8 + axis] * (work.extent[level, P + axis] - 1)
+        + work.layer[10 + axis] * (work.extent[level, R + axis] - 1)
         + 1
     )
     return max(0, rows - move) / rows
 
 
 @njit(cache=True, error_model="numpy")
-def _places(
-    layer: Ints, spatial_x: Ints, spatial_y: Ints, along: Ints, work: Any, level: int, many: int
-) -> Ints:
+def _places(along: Ints, work: Any, level: int, many: int) -> Ints:
     """Where the tile of each instance inside begins: row, column, rest, `(many, 3)`."""
     places = np.zeros((many, 3), dtype=np.int64)
     for k in range(many):
         left = k
         weight = np.ones(8, dtype=np.int64)
         for axis in range(2):
-            split = spatial_x[level] if axis == 0 else spatial_y[level]
+            split = work.spatial_x[level] if axis == 0 else work.spatial_y[level]
             for r in range(7, -1, -1):
                 d = along[level, r]
                 at = left % split[d] * weight[d]
                 left //= split[d]
                 weight[d] *= split[d]
                 if d in (P, Q, R, S):
-                    places[k, (d - P) % 2] += at * layer[4 + d] * work.extent[level + 1, d]
+                    places[k, (d - P) % 2] += at * work.layer[4 + d] * work.extent[level + 1, d]
                 elif d in (N, G, C):
                     places[k, 2] += at << (15 * d)
     return places

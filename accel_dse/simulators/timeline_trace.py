@@ -237,7 +237,9 @@ class _Player:
             self.events.append(Event(ARRAY, "final drain", "stall", cycles - drain, drain))
 
 
-def write(path: Path, runs: Sequence[tuple[Trace, int]]) -> None:
+def write(
+    path: Path, runs: Sequence[tuple[Trace, int]], others: Sequence[tuple[str, int]] = ()
+) -> None:
     """Writes traces, one after the other, in the Trace Event Format: open it at ui.perfetto.dev.
 
     One cycle is shown as one microsecond.
@@ -246,6 +248,7 @@ def write(path: Path, runs: Sequence[tuple[Trace, int]]) -> None:
         path: a `.json` file.
         runs: traces of one machine, in order, and how many times each runs in a row; runs after
             the first are one event.
+        others: names and cycles of what follows without the array, one event each.
 
     Source:
         "Trace Event Format", Google, the complete events (`X`) and metadata events (`M`).
@@ -266,6 +269,9 @@ def write(path: Path, runs: Sequence[tuple[Trace, int]]) -> None:
             again = Event(LAYER, name, "repeats", 0, found.cycles * (times - 1))
             written.append(_complete(again, now, lanes.index(LAYER)))
             now += again.cycles
+    for name, cycles in others:
+        written.append(_complete(Event(LAYER, name, "other", 0, cycles), now, lanes.index(LAYER)))
+        now += cycles
     other = {"cycles": now, "unit": "one microsecond is one cycle"}
     document = {"traceEvents": written, "displayTimeUnit": "ms", "otherData": other}
     path.write_text(json.dumps(document), encoding="utf-8")

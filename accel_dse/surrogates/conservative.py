@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from accel_dse.dataset import Dataset
 from accel_dse.errors import DesignError, OptionError
-from accel_dse.parameters import Categorical, Permutation
 from accel_dse.plugins import require_within
 from accel_dse.problem import Goal, Objective
 from accel_dse.surrogates.base import Fitted, Surrogate
@@ -51,7 +50,10 @@ class Conservative(Surrogate):
     Attributes:
         alpha: weight on tempting designs; chosen from 0, 0.1 and 0.5 if None.
         beta: weight on designs that do not work; chosen from 0 and 0.1 if None.
-        ceiling: cost above which nothing is pushed, in standard deviations above the mean.
+        margin: by how much a tempting design may look better than the best in the log before it is
+            pushed up, in standard deviations. Very negative values push all, as in PRIME.
+        ceiling: cost up to which designs that do not work are pushed, in standard deviations above
+            the mean.
         miner: finds tempting designs: `evolution`, `firefly` or `gibbs`.
         mined: tempting designs in a step.
         contextual: `on`, `off`, or `auto`: on if there are several applications.
@@ -63,6 +65,8 @@ class Conservative(Surrogate):
         held_out: share of the best designs that decides, and is learned from only at the end.
         steps, batch, learning_rate: of Adam; see `training`.
         ordered: embeddings of numbers begin in their order; in PRIME they begin at random.
+        trend: the network learns what is left of a power law in the design's numbers, which also
+            reaches values that few logged designs have; PRIME has none.
         width, blocks, attention_heads, hidden, votes, dropout: see `field_network`.
         device: where PyTorch computes: `cpu`, `cuda`.
 
@@ -73,6 +77,7 @@ class Conservative(Surrogate):
 
     alpha: float | None = None
     beta: float | None = None
+    margin: float = 0.5
     ceiling: float = 3.0
     miner: Miner = "evolution"
     mined: int = 64
@@ -86,6 +91,7 @@ class Conservative(Surrogate):
     batch: int = 128
     learning_rate: float = 3e-3
     ordered: bool = True
+    trend: bool = True
     width: int = 32
     blocks: int = 2
     attention_heads: int = 4
@@ -100,6 +106,7 @@ class Conservative(Surrogate):
             self,
             alpha=(0.0, 1e3),
             beta=(0.0, 1e3),
+            margin=(-100.0, 100.0),
             ceiling=(-10.0, 10.0),
             mined=(2, 65_536),
             ranking_weight=(0.0, 1e3),
@@ -117,7 +124,7 @@ class Conservative(Surrogate):
                     hint=f"known: {', '.join(get_args(kind))}",
                 )
         try:
-            self._network((2,), (True,), context=0, outputs=2)
+            self._network((2,), context=0, outputs=2)
             torch.device(self.device)
         except (OptionError, RuntimeError) as error:
             raise OptionError(f"conservative: {error}") from error
@@ -194,21 +201,13 @@ class Conservative(Surrogate):
     def _shape(self, blank: FieldPredictor) -> NetworkShape:
         return self._network(
             blank.space.fields,
-            tuple(
-                self.ordered and not isinstance(parameter, Categorical | Permutation)
-                for parameter in blank.space.parameters
-                for _ in parameter.fields
-            ),
             context=len(FEATURES) if blank.context_scale else 0,
             outputs=len(blank.targets) + 1,
         )
 
-    def _network(
-        self, sizes: tuple[int, ...], ordered: tuple[bool, ...], *, context: int, outputs: int
-    ) -> NetworkShape:
+    def _network(self, sizes: tuple[int, ...], *, context: int, outputs: int) -> NetworkShape:
         return NetworkShape(
             fields=sizes,
-            ordered=ordered,
             context=context,
             outputs=outputs,
             width=self.width,
@@ -250,9 +249,12 @@ class Conservative(Surrogate):
         return Recipe(
             alpha=alpha,
             beta=beta,
+            margin=self.margin,
             ceiling=self.ceiling,
             miner=self.miner,
             mined=self.mined,
+            ordered=self.ordered,
+            trend=self.trend,
             ranking_weight=self.ranking_weight,
             feasibility_weight=self.feasibility_weight,
             steps=self.steps,

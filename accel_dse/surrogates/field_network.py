@@ -1,6 +1,7 @@
 """PRIME's network: fields of a design as tokens, attention among them, gated heads."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -19,7 +20,6 @@ class NetworkShape:
 
     Attributes:
         fields: sizes of the one-hot fields of a design.
-        ordered: whether the choices of a field have an order that means something.
         context: numbers that describe an application; 0 if there is only one.
         outputs: numbers that are predicted.
         width: of a token.
@@ -31,7 +31,6 @@ class NetworkShape:
     """
 
     fields: tuple[int, ...]
-    ordered: tuple[bool, ...]
     context: int
     outputs: int
     width: int
@@ -66,7 +65,8 @@ class NetworkShape:
 class FieldNetwork(nn.Module):
     """One-hot fields of `n` designs, and what runs on them, to `(n, outputs)`.
 
-    Each field has its own linear embedding; two post-normalized transformer blocks let the fields
+    It learns what a given trend, a sum over the fields, leaves over. Each field has its own linear
+    embedding; two post-normalized transformer blocks let the fields
     look at each other; all tokens side by side are `z`. An application multiplies `z` by
     `1 + W c`. The heads' outputs are weighed by a softmax gate that sees `z` and the application.
 
@@ -82,9 +82,11 @@ class FieldNetwork(nn.Module):
         ends = list(accumulate(shape.fields, initial=0))
         self.spans = list(pairwise(ends))
         flat = len(shape.fields) * shape.width
-        self.embedding = nn.Parameter(_embedding(shape))
+        self.embedding = nn.Parameter(torch.randn(ends[-1], shape.width))
         self.places: Tensor
         self.register_buffer("places", _sinusoids(len(shape.fields), shape.width))
+        self.trend: Tensor
+        self.register_buffer("trend", torch.zeros(ends[-1], shape.outputs))
         self.blocks = nn.ModuleList(_Block(shape) for _ in range(shape.blocks))
         self.heads = nn.ModuleList(
             _dense(flat, shape.hidden, shape.hidden, shape.outputs) for _ in range(shape.votes)
@@ -96,6 +98,20 @@ class FieldNetwork(nn.Module):
             nn.init.normal_(self.modulation.weight, std=0.1 / math.sqrt(shape.context))
             if self.gate is not None:
                 self.setting = _dense(shape.context, shape.hidden, flat)
+
+    def align(self, lines: Sequence[Sequence[float]]) -> None:
+        """Puts the embeddings of each field's choices along a line, near it.
+
+        So what is learned of one holds for its neighbors until the data say otherwise.
+
+        Args:
+            lines: for each field, where its choices lie; empty leaves them where they are.
+        """
+        with torch.no_grad():
+            for (start, end), line in zip(self.spans, lines):
+                if len(line):
+                    along = torch.tensor(line)[:, None] * torch.randn(1, self.shape.width)
+                    self.embedding[start:end] = along + STRAY * self.embedding[start:end]
 
     def forward(self, one_hot: Tensor, context: Tensor) -> Tensor:
         """Predicts.
@@ -115,11 +131,12 @@ class FieldNetwork(nn.Module):
         if self.shape.context:
             z = z * (1.0 + self.modulation(context))
         votes = torch.stack([head(z) for head in self.heads], dim=1)
+        trend = one_hot @ self.trend
         if self.gate is None:
-            return votes[:, 0]
+            return trend + votes[:, 0]
         seen = torch.cat([z, self.setting(context)], dim=1) if self.shape.context else z
         weights = torch.softmax(self.gate(seen), dim=1)
-        return (votes * weights.unsqueeze(2)).sum(dim=1)
+        return trend + (votes * weights.unsqueeze(2)).sum(dim=1)
 
 
 class _Block(nn.Module):
@@ -158,22 +175,6 @@ def _dense(*sizes: int) -> nn.Sequential:
     for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b), nn.LeakyReLU(0.1)]
     return nn.Sequential(*layers[:-1])
-
-
-def _embedding(shape: NetworkShape) -> Tensor:
-    """What the embedding of each choice is at first, shape `(sum(fields), width)`.
-
-    Choices in an order begin along a line, so that what is learned of one holds for its
-    neighbors until the data say otherwise; all others begin at random.
-    """
-    parts = []
-    for size, ordered in zip(shape.fields, shape.ordered):
-        part = torch.randn(size, shape.width)
-        if ordered:
-            along = torch.linspace(-1.0, 1.0, size)[:, None] * torch.randn(1, shape.width)
-            part = along + STRAY * part
-        parts.append(part)
-    return torch.cat(parts)
 
 
 def _sinusoids(places: int, width: int) -> Tensor:

@@ -13,13 +13,20 @@ def conservative_loss(
     *,
     alpha: float,
     beta: float,
+    floor: float,
     ceiling: float,
 ) -> Tensor:
     """Fits the log, and raises the predicted cost of designs it says nothing good about.
 
     A plain fit is wrong somewhere, and a search finds that place. So the designs that look best
-    to the current model (`tempting`), and those known not to work, are pushed up, as far as
-    `ceiling`: beyond it there is nothing to gain, and the fit would suffer.
+    to the current model (`tempting`) are pushed up, as far as `floor`, and those known not to
+    work as far as `ceiling`: beyond, there is nothing to gain, and the fit would suffer.
+
+    Where `floor` should be: a search asks for designs better than all that were logged. If even
+    designs that cost as much as logged ones are pushed up, as by the released code, whose bounds
+    are far above all costs, then just the best part of the log, where tempting designs crowd, is
+    fitted worst: all of it looks alike. A promise a little better than the best in the log may be
+    true; one that is much better is an error of the model.
 
     Why costs are standardized: where a design is in the log with cost `y` and is tempting as
     often, the loss `(f - y)^2 - alpha f` is least at `f = y + alpha / 2`. So `alpha` is in units
@@ -34,7 +41,8 @@ def conservative_loss(
         infeasible: predicted cost of logged infeasible designs, shape `(j,)`; may be empty.
         alpha: weight on `tempting`.
         beta: weight on `infeasible`.
-        ceiling: cost above which nothing is pushed.
+        floor: cost above which no tempting design is pushed.
+        ceiling: cost above which no infeasible design is pushed.
 
     Returns:
         The loss, a scalar.
@@ -42,11 +50,11 @@ def conservative_loss(
     Source:
         Kumar et al., "Data-Driven Offline Optimization for Architecting Hardware Accelerators"
         (PRIME), ICLR 2022, eqs. 2 and 3. The released code predicts minus the runtime, so its
-        signs are the opposite; its clips of both terms are this ceiling.
+        signs are the opposite; its clips of the two terms are `floor` and `ceiling`.
     """
     loss = torch.mean((predicted - measured) ** 2)
     if alpha and len(tempting):
-        loss = loss - alpha * tempting.clamp(max=ceiling).mean()
+        loss = loss - alpha * tempting.clamp(max=floor).mean()
     if beta and len(infeasible):
         loss = loss - beta * infeasible.clamp(max=ceiling).mean()
     return loss

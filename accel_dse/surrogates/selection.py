@@ -69,7 +69,12 @@ def examples_of(predictor: FieldPredictor, dataset: Dataset, *, refused: Bools) 
         for target in predictor.targets
     ]
     return Examples(
-        choices, context, np.column_stack(targets).astype(np.float32), dataset.feasible, refused
+        choices,
+        context,
+        np.column_stack(targets).astype(np.float32),
+        dataset.feasible,
+        refused,
+        tuple(line for parameter in parameters for line in parameter.lines),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from accel_dse.surrogates import mining
+from accel_dse.surrogates import mining, trend
 from accel_dse.surrogates.field_network import FieldNetwork, NetworkShape
 from accel_dse.surrogates.field_predictor import Singles
 from accel_dse.surrogates.losses import conservative_loss, ranking_loss
@@ -40,6 +40,7 @@ class Examples:
         targets: standardized, `(n, targets)`; NaN where the design does not work.
         works: `(n,)`.
         refused: rows that count as not working: their cost is not learned but pushed up, `(n,)`.
+        lines: where the choices of each field lie on a line; `()` if they have no order.
     """
 
     choices: NDArray[np.int64]
@@ -47,6 +48,7 @@ class Examples:
     targets: NDArray[np.float32]
     works: NDArray[np.bool_]
     refused: NDArray[np.bool_]
+    lines: tuple[tuple[float, ...], ...]
 
     def rows(self, which: NDArray[np.bool_]) -> "Examples":
         """Some of them."""
@@ -56,6 +58,7 @@ class Examples:
             self.targets[which],
             self.works[which],
             self.refused[which],
+            self.lines,
         )
 
 
@@ -65,8 +68,11 @@ class Recipe:
 
     Attributes:
         alpha, beta, ceiling: see `conservative_loss`.
+        margin: its floor is so much below the least cost that is learned from.
         miner: finds tempting designs.
         mined: how many it keeps.
+        ordered: whether embeddings begin along their lines.
+        trend: whether the network learns what `trend.fitted` leaves over.
         ranking_weight: of `ranking_loss`.
         feasibility_weight: of the cross-entropy of whether a design works.
         steps: in all; the learning rate follows from it.
@@ -77,9 +83,12 @@ class Recipe:
 
     alpha: float
     beta: float
+    margin: float
     ceiling: float
     miner: str
     mined: int
+    ordered: bool
+    trend: bool
     ranking_weight: float
     feasibility_weight: float
     steps: int
@@ -171,7 +180,16 @@ class _Run:
         self.recipe = recipe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = FieldNetwork(shape).to(device)
+            self.network = FieldNetwork(shape)
+            if recipe.ordered:
+                self.network.align(examples.lines)
+        known = examples.rows(examples.works & ~examples.refused)
+        if recipe.trend and len(known.choices):
+            table = trend.fitted(shape.fields, known.lines, known.choices, known.targets)
+            self.network.trend[:, :-1] = torch.as_tensor(table)
+        self.network.to(device)
+        costs = known.targets[:, 0] if len(known.choices) else examples.targets[examples.works, 0]
+        self.floor = float(costs.min()) - recipe.margin
         self.chance = torch.Generator(device=device).manual_seed(seed)
         self.fields = mining.Fields.of(shape.fields, device)
         self.choices = torch.as_tensor(examples.choices, device=device)
@@ -225,6 +243,7 @@ class _Run:
             refused,
             alpha=recipe.alpha,
             beta=recipe.beta,
+            floor=self.floor,
             ceiling=recipe.ceiling,
         )
         if measured.shape[1] > 1:

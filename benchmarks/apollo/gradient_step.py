@@ -73,7 +73,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--calls", type=int, default=4000)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="1 seed, 200 calls")
     options = parser.parse_args()
+    if options.quick:
+        options.seeds, options.calls = 1, 200
     space = load_space("edge").space
     found = {}
     for gain in (0.5, 1.0, 2.0):

@@ -26,6 +26,7 @@ ARGUMENTS.add_argument("--tilings", type=int, default=300_000, help="of the larg
 ARGUMENTS.add_argument("--effort", default="normal", choices=tuple(mapper.EFFORTS))
 ARGUMENTS.add_argument("--seed", type=int, default=0)
 ARGUMENTS.add_argument("--json", action="store_true")
+ARGUMENTS.add_argument("--quick", action="store_true", help="3 pairs of small spaces")
 
 TEMPLATES = ("edge", "gemmini", "simba_like", "tpu_like", "nvdla_like", "eyeriss_168")
 
@@ -43,6 +44,8 @@ LAYERS = (
 
 def main() -> None:
     options = ARGUMENTS.parse_args()
+    if options.quick:
+        options.pairs, options.most, options.tilings = 3, 20_000, 2_000
     found = {goal: compare(goal, options) for goal in ("latency", "edp")}
     report = {goal: summary(*rows) for goal, rows in found.items()}
     if options.json:

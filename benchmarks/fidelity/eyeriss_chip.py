@@ -294,9 +294,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="a table, or a folder of tables")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="the first network alone")
     options = parser.parse_args()
     try:
-        rows = load(options.data)
+        rows = load(options.data)[: 5 if options.quick else None]
     except (FileError, OSError, KeyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -294,9 +294,11 @@ def main() -> int:
     )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of run folders")
     parser.add_argument("--json", action="store_true", help="one object, for machines")
+    parser.add_argument("--quick", action="store_true", help="the first run alone")
     options = parser.parse_args()
     compared, skipped = {}, []
-    for folder in sorted(path.parent for path in options.data.glob("*/config.cfg")):
+    folders = sorted(path.parent for path in options.data.glob("*/config.cfg"))
+    for folder in folders[:1] if options.quick else folders:
         try:
             compared[folder.name] = compare(read_run(folder))
         except DseError as error:

@@ -149,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="all of it: it takes seconds")
     options = parser.parse_args()
     found = compare(load(options.data))
     if options.json:

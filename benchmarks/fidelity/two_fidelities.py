@@ -148,7 +148,10 @@ def main() -> None:
     parser.add_argument("--effort", default="normal", help="of the mapper")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="20 designs of one space")
     options = parser.parse_args()
+    if options.quick:
+        options.spaces, options.n, options.effort = ["gemmini"], 20, "low"
     workload, found = load(options.workload), {}
     for space in options.spaces:
         found[space] = compare(space, workload, options.n, options.seed, options.effort)

@@ -30,7 +30,7 @@ from accel_dse.problem import Goal
 from accel_dse.report.standings import ranking
 
 OURS = ("random", "evolution", "constrained_bo", "auto")
-PEERS = ("optuna:sampler=tpe|nsga2|gp", "nevergrad")
+PEERS = ("optuna:sampler=tpe|nsga2|gp", "nevergrad", "pymoo", "smac")
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="30 trials, 2 seeds, one problem")
+    parser.add_argument("--quick", action="store_true", help="30 trials, 1 seed, one problem")
     options = parser.parse_args()
     if options.quick:
-        options.problem, options.seeds, options.trials = options.problem[:1], 2, 30
+        options.problem, options.seeds, options.trials = options.problem[:1], 1, 30
     console = Console(width=100)
     for name in options.problem:
         arena = TASKS[name].arena()

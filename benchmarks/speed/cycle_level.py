@@ -21,10 +21,13 @@ ARGUMENTS.add_argument("--effort", default="normal")
 ARGUMENTS.add_argument("--repeats", type=int, default=3)
 ARGUMENTS.add_argument("--seed", type=int, default=0)
 ARGUMENTS.add_argument("--json", action="store_true")
+ARGUMENTS.add_argument("--quick", action="store_true", help="20 designs, once")
 
 
 def main() -> None:
     options = ARGUMENTS.parse_args()
+    if options.quick:
+        options.designs, options.repeats = 20, 1
     import numpy as np
 
     from accel_dse.files import load_space

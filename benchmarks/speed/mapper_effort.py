@@ -26,6 +26,7 @@ ARGUMENTS.add_argument("--workload", default="mobilenet_v2")
 ARGUMENTS.add_argument("--seed", type=int, default=0)
 ARGUMENTS.add_argument("--law-effort", default="normal", choices=tuple(mapper.EFFORTS))
 ARGUMENTS.add_argument("--json", action="store_true")
+ARGUMENTS.add_argument("--quick", action="store_true", help="10 designs")
 
 MORE = (
     "pe_memory_kib",
@@ -42,6 +43,8 @@ TEMPLATE = read_template(EDGE.accelerator, EDGE.space)
 
 def main() -> None:
     options = ARGUMENTS.parse_args()
+    if options.quick:
+        options.designs = 10
     network = load(options.workload)
     drawn = EDGE.space.sample(options.designs, np.random.default_rng(options.seed))
     found = simulator("low").simulate(network, EDGE.space.columns(drawn))

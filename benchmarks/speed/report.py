@@ -31,7 +31,10 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="write log and page into this folder, too")
+    parser.add_argument("--quick", action="store_true", help="1,000 trials, once")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.trials, arguments.seeds = 1_000, 1
     read, made, size, news = [], [], [], []
     for seed in range(arguments.seeds):
         with tempfile.TemporaryDirectory() as scratch:

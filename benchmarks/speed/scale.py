@@ -25,12 +25,15 @@ ARGUMENTS.add_argument("--space", default="edge")
 ARGUMENTS.add_argument("--fidelity", default="analytical", choices=("cycle", "analytical"))
 ARGUMENTS.add_argument("--effort", default="low")
 ARGUMENTS.add_argument("--json", action="store_true")
+ARGUMENTS.add_argument("--quick", action="store_true", help="1,000 designs")
 
 TINY = Workload("tiny", (Layer(name="gemm", P=64, K=64, C=64),))
 
 
 def main() -> None:
     options = ARGUMENTS.parse_args()
+    if options.quick:
+        options.designs = 1_000
     file = load_space(options.space)
     simulator = AcceleratorSimulator(
         template=read_template(file.accelerator, file.space),

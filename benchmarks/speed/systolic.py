@@ -50,7 +50,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--scalesim", type=float, default=SCALESIM_SECONDS, help="seconds it took")
     parser.add_argument("--json", action="store_true", help="one object, for machines")
+    parser.add_argument("--quick", action="store_true", help="5 designs, once")
     options = parser.parse_args()
+    if options.quick:
+        options.designs, options.repeats = 5, 1
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 

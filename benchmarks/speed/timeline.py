@@ -33,6 +33,7 @@ ARGUMENTS = argparse.ArgumentParser(description=__doc__)
 ARGUMENTS.add_argument("--evaluations", type=int, default=1000, help="of each set")
 ARGUMENTS.add_argument("--seed", type=int, default=0)
 ARGUMENTS.add_argument("--json", action="store_true")
+ARGUMENTS.add_argument("--quick", action="store_true", help="20 evaluations")
 
 SPACE = Path(__file__).resolve().parents[2] / "design_spaces" / "edge.yaml"
 SMALL = {"pes_x": [1, 2], "pes_y": [1, 2], "pe_memory_kib": [256], "core_memory_kib": [4, 8]}
@@ -42,6 +43,8 @@ FEW_STEPS = 100_000
 
 def main() -> None:
     options = ARGUMENTS.parse_args()
+    if options.quick:
+        options.evaluations = 20
     rng = np.random.default_rng(options.seed)
     layers = load("mobilenet_v2").unique()
     sets = {

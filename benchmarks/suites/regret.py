@@ -156,13 +156,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="2 problems, 2 optimizers, 20 trials")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 problems, 2 optimizers, 1 seed, 20 trials"
+    )
     options = parser.parse_args(arguments)
     console = Console(width=110)
     names = list(options.problem or SETS[options.set])
     if options.quick:
         names = [names[0], names[-1]]
-        options.optimizer, options.seeds, options.trials = ["random", "evolution"], 2, 20
+        options.optimizer, options.seeds, options.trials = ["random", "evolution"], 1, 20
     if not options.data.exists():
         names = [name for name in names if name in functions.FUNCTIONS]
         console.print(f"{options.data} is not there: without tables", highlight=False)

@@ -9,7 +9,7 @@ import pytest
 
 from accel_dse.comparison import Contestant, Curves, Run, outcome, vary
 from accel_dse.problem import Goal, Objective
-from accel_dse.report.contest_page import contest_page, content
+from accel_dse.report.contest_page import content, contest_page
 from accel_dse.testing import toy_problem
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), "")

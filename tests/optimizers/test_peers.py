@@ -20,13 +20,16 @@ PEERS = {
     "optuna_nsga2": ("optuna", {"sampler": "nsga2"}),
     "nevergrad": ("nevergrad", {}),
     "pymoo": ("pymoo", {}),
+    "smac": ("smac", {"initial": 5}),
+    "smac_blackbox": ("smac", {"initial": 5, "facade": "blackbox"}),
+    "vizier_eagle": ("vizier", {"initial": 5, "algorithm": "eagle"}),
 }
 TWO = ("latency_cycles", "energy_uj")
 
 
 def peer(name, problem, seed=0):
     library, options = PEERS[name]
-    pytest.importorskip(library)
+    pytest.importorskip({"vizier": "equinox"}.get(library, library), reason=f"{library} is absent")
     return plugins.load("optimizers", library)(problem=problem, seed=seed, **options)
 
 
@@ -55,6 +58,46 @@ def test_optuna_keeps_the_laws_of_optimizers(sampler):
     pytest.importorskip("optuna")
     cls = plugins.load("optimizers", "optuna")
     check_optimizer(lambda **given: cls(**given, sampler=sampler), toy_problem())
+
+
+@pytest.mark.parametrize(
+    ("library", "options"),
+    [
+        ("smac", {"initial": 3}),
+        ("vizier", {"initial": 3, "algorithm": "eagle"}),
+        ("vizier", {"initial": 3, "algorithm": "nsga2"}),
+        pytest.param("nevergrad", {}, marks=pytest.mark.slow),
+    ],
+)
+def test_the_laws_of_optimizers_are_kept_by(library, options):
+    pytest.importorskip({"vizier": "equinox"}.get(library, library), reason=f"{library} is absent")
+    cls = plugins.load("optimizers", library)
+    check_optimizer(lambda **given: cls(**given, **options), toy_problem())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_viziers_bandit_goes_on_from_what_it_was_told():
+    pytest.importorskip("equinox", reason="vizier is absent")
+    cls = plugins.load("optimizers", "vizier")
+    told = searched(cls(problem=toy_problem(), initial=4), 6)
+    one, other = (cls(problem=toy_problem(), initial=4) for _ in range(2))
+    one.tell(told)
+    other.tell(told)
+    assert one.ask(1) == one.ask(1) == other.ask(1)
+
+
+def test_nevergrad_goes_on_as_one_that_was_never_stopped():
+    """Its proposals adapt: told its own again, it is where it was; told another's, elsewhere."""
+    problem = toy_problem()
+    told = searched(peer("nevergrad", problem), 15)
+    live = peer("nevergrad", problem)
+    for trial in told:
+        assert live.ask(1) == [trial.design]
+        live.tell([trial])
+    again = peer("nevergrad", problem)
+    again.tell(told)
+    assert again.ask(3) == live.ask(3)
 
 
 def test_pymoo_keeps_the_laws_of_optimizers():

@@ -27,6 +27,7 @@ async function check() {
     const element = $(id);
     found.charts[id] = element.offsetParent === null ? "hidden" : element.querySelector(".main-svg") ? "drawn" : element.textContent;
   }
+  found.timeline = ($("timeline-chart").data || []).map((trace) => trace.name);
   found.buttons = [...document.querySelectorAll(".modebar-btn")].map((button) => button.dataset.title);
   found.title = document.title;
   found.sentence = $("sentence").textContent;

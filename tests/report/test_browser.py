@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from a_log import TRIALS, broken, measured
 from pages import run, study
+from test_inside import CHAIN, PROBLEM, REFERENCE, SIMULATOR
 
 from accel_dse.report import html
 from accel_dse.report.comparison_designs import Lab
 from accel_dse.report.content import content
+from accel_dse.trial import Outcome, Trial
 
 pytest.importorskip("plotly", reason="pages need plotly: pip install 'accel-dse[viz]'")
 
@@ -21,6 +23,7 @@ BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
 CHECKS = Path(__file__).with_name("browser_checks.js")
+NO_LAB = Lab(reason="this is a test")
 EVIL = "</script><img src=x onerror='window.hacked=1'><b>&lt;é漢"
 
 pytestmark = pytest.mark.skipif(not BROWSER, reason="no Chromium or Chrome is on the path")
@@ -36,13 +39,13 @@ SOLID = [
 
 
 @pytest.fixture
-def opened(tmp_path, monkeypatch):
+def opened(tmp_path):
     """Opens a page of some runs, uses it, and tells what it found."""
-    monkeypatch.setattr(html, "SCRIPTS", (*html.SCRIPTS, str(CHECKS)))
 
-    def opened(*runs):
+    def opened(*runs, lab=NO_LAB):
         path = tmp_path / "page.html"
-        path.write_text(html.page(content(runs, Lab(reason="this is a test"))), encoding="utf-8")
+        text = html.page(content(runs, lab), scripts=(*html.SCRIPTS, str(CHECKS)))
+        path.write_text(text, encoding="utf-8")
         command = [
             BROWSER, "--headless", "--no-sandbox",
             "--disable-3d-apis",
@@ -112,3 +115,17 @@ def test_several_seeds_are_shown_together(opened):
     assert found["errors"] == found["console"] == []
     assert found["charts"]["convergence-chart"] == "drawn"
     assert "random, seed 0, trial" in found["hover"]
+
+
+@pytest.mark.timeout(300)
+def test_a_page_shows_the_best_design_layer_by_layer_and_names_what_it_waits_for(opened):
+    metrics = SIMULATOR.simulate(CHAIN, PROBLEM.space.columns([REFERENCE])).row(0)
+    trial = Trial(index=0, design=REFERENCE, outcome=Outcome.FEASIBLE, metrics=metrics)
+    goal = {"objectives": ["minimize latency_ms"], "limits": []}
+    lab = Lab(problem=PROBLEM, simulator=SIMULATOR, references={"known": REFERENCE})
+    found = opened(run([trial], problem=study().problem | goal), lab=lab)
+    assert found["errors"] == found["console"] == []
+    for name in ("roofline", "component", "time", "energy", "timeline"):
+        assert found["charts"][f"{name}-chart"] == "drawn", found["charts"]
+    assert {"array works", "transfer", "waits: start-up"} <= set(found["timeline"])
+    assert "array waits" not in found["timeline"], "a wait has a cause"

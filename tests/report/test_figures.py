@@ -3,11 +3,11 @@ from itertools import pairwise
 import pytest
 from a_log import GOAL, TRIALS, broken, measured
 from matplotlib.image import imread
+from pages import run, study
 
 from accel_dse.errors import OptionError
 from accel_dse.problem import Goal
 from accel_dse.report import figures
-from accel_dse.report.summary import summarize
 
 LOGS = {
     "all outcomes": (TRIALS, GOAL),
@@ -23,10 +23,14 @@ LOGS = {
 }
 
 
+def run_for(goal, trials, **changes):
+    return run(trials, problem=study().problem | goal.content(), **changes)
+
+
 @pytest.mark.parametrize("name", LOGS)
 def test_any_log_can_be_drawn(tmp_path, name):
     trials, goal = LOGS[name]
-    figures.save(trials, summarize(trials, goal), rf"{name} $\frac <b>", tmp_path / "log.png")
+    figures.save([run_for(goal, trials)], rf"{name} $\frac <b>", tmp_path / "log.png")
     picture = imread(tmp_path / "log.png")
     assert picture.shape[0] > 900
     assert picture.std() > 0.01, "it is not blank"
@@ -35,21 +39,20 @@ def test_any_log_can_be_drawn(tmp_path, name):
 @pytest.mark.parametrize("suffix", [".pdf", ".svg"])
 def test_a_figure_for_a_paper_can_be_drawn(tmp_path, suffix):
     path = tmp_path / f"log{suffix}"
-    figures.save(TRIALS, summarize(TRIALS, GOAL), "log", path)
+    figures.save([run(TRIALS)], "log", path)
     assert path.stat().st_size > 5_000
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path):
-    summary = summarize(TRIALS, GOAL)
     with pytest.raises(OptionError, match="cannot draw this") as caught:
-        figures.save(TRIALS, summary, "log", tmp_path / "log.xls")
+        figures.save([run(TRIALS)], "log", tmp_path / "log.xls")
     assert caught.value.hint == "end it in .png, .pdf, .svg"
     with pytest.raises(OptionError, match="cannot be written"):
-        figures.save(TRIALS, summary, "log", tmp_path / "nowhere" / "log.png")
+        figures.save([run(TRIALS)], "log", tmp_path / "nowhere" / "log.png")
 
 
 def test_the_panels_say_what_they_show():
-    figure = figures.overview(TRIALS, summarize(TRIALS, GOAL), "edge x mobilenet_v2")
+    figure = figures.overview([run(TRIALS)], "edge x mobilenet_v2")
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == [
         "Best so far", "latency_ms against area_mm2", "Outcomes over time",
@@ -59,6 +62,42 @@ def test_the_panels_say_what_they_show():
     assert (first.get_xlabel(), first.get_ylabel()) == ("trials", "latency_ms")
     best_line = first.get_lines()[1]
     assert best_line.get_ydata()[1:].tolist() == [5, 5, 4, 4, 4, 4, 4, 4, 4]
+
+
+def test_several_seeds_have_a_median_and_a_band_and_each_a_thin_line():
+    runs = [
+        run([measured(i, latency) for i, latency in enumerate(costs)], f"{seed}.db", seed=seed)
+        for seed, costs in enumerate([(9, 8, 3), (7, 7, 7), (5, 4, 4)])
+    ]
+    figure = figures.overview(runs, "three seeds")
+    axes = figure.axes[0]
+    [band] = axes.collections
+    *seeds, median = axes.get_lines()
+    assert [line.get_ydata().tolist() for line in seeds] == [[9, 8, 3, 3], [7, 7], [5, 4, 4]]
+    assert median.get_ydata().tolist() == [7, 7, 4]
+    assert median.get_label() == "random, median and quartiles of 3 seeds"
+    corners = band.get_paths()[0].vertices
+    assert (corners[:, 1].min(), corners[:, 1].max()) == (3, 9)
+    assert sum(len(one.trials) for one in runs) == 9
+    assert figure.axes[2].get_xlim() == (0, 3), "outcomes are of all seeds together"
+
+
+def test_searches_that_differ_in_more_than_their_seed_have_lines_of_their_own():
+    runs = [run(TRIALS, "a.db"), run(TRIALS[:3], "b.db", optimizer="evolution")]
+    axes = figures.overview(runs, "two optimizers").axes[0]
+    assert not axes.collections
+    assert [line.get_label() for line in axes.get_lines()] == [
+        "random, seed 0",
+        "evolution, seed 0",
+    ]
+    assert axes.get_lines()[0].get_linestyle() != axes.get_lines()[1].get_linestyle()
+
+
+@pytest.mark.parametrize("trials", [[], [broken(0, "no")]], ids=["none", "none works"])
+def test_several_logs_with_nothing_in_them_can_be_drawn(trials):
+    figure = figures.overview([run(trials), run(trials, "b.db", seed=1)], "nothing")
+    [said] = figure.axes[0].texts
+    assert said.get_text() == "no design keeps every limit"
 
 
 def test_the_colors_differ_in_lightness():

@@ -135,9 +135,14 @@ def test_a_log_is_not_counted_twice(log, capsys):
     assert "run.db: is named twice" in refused(capsys, log, log)
 
 
-def test_a_figure_is_of_one_log(log, capsys):
+def test_several_seeds_make_one_figure(log, capsys):
     main([*SEARCH, "--log", "other.db", "--seed", "1"])
-    assert "end it in .html" in refused(capsys, log, "other.db", "--out", "a.png")
+    capsys.readouterr()
+    assert main(["report", log, "other.db", "--out", "a.png"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "drawn: a.png"
+    assert said[1].startswith("the best design is not: designs cannot be simulated again here")
+    assert Path("a.png").stat().st_size > 50_000
 
 
 def test_a_study_without_trials_makes_a_page():

@@ -52,7 +52,7 @@ def test_a_prediction_does_not_depend_on_its_batch(model):
 
 
 def test_alpha_and_beta_raise_what_is_predicted_of_the_best_and_the_broken():
-    plain, pushed = (fitted(alpha=a, beta=a).predictor for a in (0.0, 2.0))
+    plain, pushed = (fitted(alpha=a, beta=a, margin=-3.0).predictor for a in (0.0, 2.0))
     data = log(500, seed=4)
     broken = data.rows(~data.feasible).columns
     everything = data.space.every()
@@ -62,6 +62,14 @@ def test_alpha_and_beta_raise_what_is_predicted_of_the_best_and_the_broken():
     least, raised = (p.predict(everything, "net0").metrics["latency_cycles"].min()
                      for p in (plain, pushed))  # fmt: skip
     assert raised > least
+
+
+def test_what_looks_hardly_better_than_the_log_is_not_pushed_up():
+    plain, wary = (fitted(alpha=a, beta=0.0, margin=50.0).predictor for a in (1e-6, 2.0))
+    data = log(300, seed=9)
+    ours, theirs = (p.predict(data.columns, "net0").metrics["latency_cycles"]
+                    for p in (plain, wary))  # fmt: skip
+    assert (ours == theirs).all()
 
 
 @pytest.mark.parametrize("miner", ["firefly", "gibbs"])
@@ -75,7 +83,7 @@ def test_each_miner_gives_a_model(miner):
     [
         {"votes": 3, "dropout": 0.05, "members": 2},
         {"ranking_weight": 0.5, "ordered": False},
-        {"feasibility_weight": 0.0},
+        {"feasibility_weight": 0.0, "trend": False},
         {"blocks": 1, "steps": 60},
     ],
 )

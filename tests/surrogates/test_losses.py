@@ -9,10 +9,9 @@ from accel_dse.surrogates.losses import conservative_loss, ranking_loss
 EMPTY = tensor([])
 
 
-def loss(predicted, measured, tempting=EMPTY, infeasible=EMPTY, alpha=0.0, beta=0.0, ceiling=9.0):
-    return conservative_loss(
-        predicted, measured, tempting, infeasible, alpha=alpha, beta=beta, ceiling=ceiling
-    )
+def loss(predicted, measured, tempting=EMPTY, infeasible=EMPTY, **options):
+    options = {"alpha": 0.0, "beta": 0.0, "floor": 9.0, "ceiling": 9.0, **options}
+    return conservative_loss(predicted, measured, tempting, infeasible, **options)
 
 
 def test_without_alpha_and_beta_it_is_the_mean_squared_error():
@@ -41,10 +40,12 @@ def test_raising_the_cost_of_bad_designs_lowers_the_loss(which):
     assert high == low - 0.5
 
 
-def test_above_the_ceiling_nothing_is_pushed():
+@pytest.mark.parametrize("bounds", [{"floor": 3.0, "beta": 0.0}, {"ceiling": 3.0, "alpha": 0.0}])
+def test_beyond_its_bound_nothing_is_pushed(bounds):
     cost = tensor([2.0, 4.0], requires_grad=True)
-    loss(tensor([1.0]), tensor([1.0]), cost, cost, alpha=1.0, beta=1.0, ceiling=3.0).backward()
-    assert cost.grad.tolist() == [-1.0, 0.0]
+    options = {"alpha": 1.0, "beta": 1.0, **bounds}
+    loss(tensor([1.0]), tensor([1.0]), cost, cost, **options).backward()
+    assert cost.grad.tolist() == [-0.5, 0.0]
 
 
 def test_a_wrong_order_costs_more_than_a_right_one():

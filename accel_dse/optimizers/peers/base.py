@@ -74,7 +74,7 @@ class Peer(Optimizer):
                 break
             design = session.ask()
             if design not in space:
-                verdict = self._broken(design, told)
+                verdict = self.broken(design, told)
             else:
                 verdict = verdicts.get(tuple(design.values())) or self._guess(told)
                 found += self._known.new([design], besides=found)
@@ -115,7 +115,7 @@ class Peer(Optimizer):
             costs = (1.0,) * len(self.problem.objectives)
         return Verdict(costs, (-1.0, -1.0, *[0.0] * len(self.problem.limits)))
 
-    def _broken(self, design: Design, told: Sequence[Lesson]) -> Verdict:
+    def broken(self, design: Design, told: Sequence[Lesson]) -> Verdict:
         """For a design that breaks constraints of the space: how many of them."""
         columns = self.problem.space.columns([design])
         count = float(self.problem.space.violated(columns).sum())

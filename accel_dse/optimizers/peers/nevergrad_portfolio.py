@@ -1,29 +1,33 @@
 """Nevergrad's optimizers."""
 
+import contextlib
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from accel_dse.errors import OptionError
-from accel_dse.optimizers.peers.base import Lesson, Peer, Session, Verdict
+from accel_dse.optimizers.peers.base import TRIES, Lesson, Peer, Session, Verdict
+from accel_dse.plugins import require_within
 from accel_dse.trial import Design
-
-BUDGET = 2_000
-"""What it is told that it may spend; some of its algorithms change their ways toward the end."""
 
 
 @dataclass(kw_only=True)
 class NevergradPortfolio(Peer):
-    """Nevergrad, by default its portfolio of discrete (1+1) evolution.
+    """Nevergrad, by default one of its (1+1) evolutions.
 
     It takes one objective; a design that breaks a constraint has the worst cost known times
     two and a share of how far it is beyond, so that it is never preferred to one that does not.
+    Its algorithms adapt to what became of their own proposals. So they are asked again what they
+    were asked before, which gives the same, and told what came of it: each goes on as one that
+    was never stopped. A design that it did not propose is told as such, where it takes that.
 
     Attributes:
-        algorithm: a name in Nevergrad's registry that can be told points it did not ask for.
+        algorithm: a name in Nevergrad's registry; empty for its portfolio of discrete (1+1)
+            evolutions, or, if all that is searched are numbers, the continuous one.
+        budget: trials that it is told it may spend.
 
     Source:
         Bennet et al., "Nevergrad: black-box optimization platform", 2021.
@@ -31,49 +35,107 @@ class NevergradPortfolio(Peer):
 
     natural_batch: ClassVar[int] = 1
 
-    algorithm: str = "PortfolioDiscreteOnePlusOne"
+    algorithm: str = ""
+    budget: int = 200
+    _live: "_Live | None" = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_within("nevergrad", self, budget=(1, 1_000_000))
         if len(self.problem.objectives) > 1:
             raise OptionError("nevergrad: takes one objective", hint="use optuna for several")
 
     def session(self, told: Sequence[Lesson]) -> Session:
-        """One of its optimizers, told everything as points that it did not ask for."""
+        """The optimizer that was told everything."""
+        known = told[: len(told) - len(self.pending)]
+        if self._live is None or self._live.spoiled or len(self._live.verdicts) > len(known):
+            self._live = _Live(self)
+        for design, verdict in known[len(self._live.verdicts) :]:
+            self._live.learn(design, verdict)
+        self._live.handed = False
+        return self._live
+
+
+class _Live:
+    """One of its optimizers, and what it was told.
+
+    Attributes:
+        held: what it proposes now, and how its library calls that; None if it was not asked yet.
+        handed: whether that was given to this batch already.
+        spoiled: whether it was asked for more than one design at once. One that is told the trials
+            later would not have been, so that another takes its place.
+    """
+
+    def __init__(self, peer: NevergradPortfolio) -> None:
         ng = _nevergrad()
-        if self.algorithm not in ng.optimizers.registry:
-            raise OptionError(f"nevergrad has no algorithm {self.algorithm!r}")
-        space = ng.p.Dict(**{v.name: _parameter(ng, v.kind, v.size) for v in self.variables.all})
-        space.random_state = np.random.RandomState((self.seed * 1_000_003 + len(told)) % 2**32)
-        worst = max((abs(verdict.costs[0]) for _, verdict in told), default=1.0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of what it was not asked for
-            optimizer = ng.optimizers.registry[self.algorithm](space, budget=BUDGET)
-            session = _Session(self, space, optimizer, worst)
-            for design, verdict in told:
-                session.tell(design, verdict)
-        return session
-
-
-@dataclass(frozen=True)
-class _Session:
-    peer: NevergradPortfolio
-    space: Any
-    optimizer: Any
-    worst: float
+        numbers = all(variable.kind == "number" for variable in peer.variables.all)
+        algorithm = peer.algorithm or ("OnePlusOne" if numbers else "PortfolioDiscreteOnePlusOne")
+        if algorithm not in ng.optimizers.registry:
+            raise OptionError(f"nevergrad has no algorithm {algorithm!r}")
+        self.peer, self.worst, self.tries = peer, 1.0, 0
+        self.verdicts: dict[tuple[Any, ...], Verdict] = {}
+        self.held: tuple[Design, Any] | None = None
+        self.handed = self.spoiled = False
+        self.asked: Any = None
+        self.refusal = ng.errors.TellNotAskedNotSupportedError
+        space = ng.p.Dict(**{v.name: _parameter(ng, v.kind, v.size) for v in peer.variables.all})
+        space.random_state = np.random.RandomState(peer.seed % 2**32)
+        with _quiet():
+            self.optimizer = ng.optimizers.registry[algorithm](space, budget=peer.budget)
 
     def ask(self) -> Design:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return self.peer.variables.designs([self.optimizer.ask().value])[0]
+        """What it proposes now, then more."""
+        if self.held and not self.handed:
+            self.handed = True
+            return self.held[0]
+        self.spoiled = self.held is not None
+        self.tries += 1
+        with _quiet():
+            self.asked = self.optimizer.ask()
+        return self.peer.variables.designs([self.asked.value])[0]
 
     def tell(self, design: Design, verdict: Verdict) -> None:
-        beyond = sum(max(violation, 0.0) for violation in verdict.violations)
-        loss = self.worst * (2.0 + beyond) if beyond else verdict.costs[0]
+        """Says what is wrong with a proposal; one that is to be simulated is held."""
+        if verdict.violations[0] > 0 or tuple(design.values()) in self.verdicts:
+            with _quiet():
+                self.optimizer.tell(self.asked, self._loss(verdict))
+        elif self.held is None:
+            self.held, self.handed = (design, self.asked), True
+
+    def learn(self, design: Design, verdict: Verdict) -> None:
+        """Takes in a lesson: as what it proposes now, if it does, else as somebody else's."""
+        while self.held is None and self.tries < TRIES:
+            found = self.ask()
+            if found in self.peer.problem.space:
+                self.tell(found, self.verdicts.get(tuple(found.values()), verdict))
+            else:
+                self.tell(found, self.peer.broken(found, ()))
+        if self.held and self.held[0] == design:
+            with _quiet():
+                self.optimizer.tell(self.held[1], self._loss(verdict))
+        else:
+            self._learn_other(design, verdict)
+        self.held, self.tries = None, 0
+        self.verdicts[tuple(design.values())] = verdict
+        self.worst = max(self.worst, abs(verdict.costs[0]))
+
+    def _learn_other(self, design: Design, verdict: Verdict) -> None:
         vector = self.peer.variables.vectors([design])[0]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.optimizer.tell(self.space.spawn_child(new_value=vector), loss)
+        with _quiet(), contextlib.suppress(self.refusal):
+            child = self.optimizer.parametrization.spawn_child(new_value=vector)
+            self.optimizer.tell(child, self._loss(verdict))
+
+    def _loss(self, verdict: Verdict) -> float:
+        beyond = sum(max(violation, 0.0) for violation in verdict.violations)
+        return self.worst * (2.0 + beyond) if beyond else verdict.costs[0]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """It warns of what it was not asked for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _parameter(ng: Any, kind: str, size: int) -> Any:

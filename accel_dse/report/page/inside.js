@@ -138,24 +138,35 @@ function drawRoofline(element) {
   fill("roofline-note", `A dot is a layer, larger where it takes more of the time.${stay ? ` ${stay} layers move nothing through DRAM and are not shown.` : ""}`);
 }
 
-const KIND = { step: ["computes", "#0072b2", ""], transfer: ["transfer", "#009e73", "/"], operands: ["operands stream", "#a8d5c5", ""], stall: ["array waits", "#d55e00", "x"], repeats: ["more steps, not shown one by one", "#d0d0d0", ""] };
+const ACTS = { step: ["array works", "#0072b2", ""], transfer: ["transfer", "#009e73", "/"], operands: ["operands stream", "#a8d5c5", ""], repeats: ["more steps, not shown one by one", "#d0d0d0", ""] };
+/* Of the causes of waiting, the longest first; the rest share one look. */
+const WAITS = [["#d55e00", "x"], ["#e69f00", ""], ["#cc79a7", "\\"], ["#f0e442", "."], ["#56b4e9", "-"], ["#7a7a7a", ""], ["#222222", "/"]];
+
+/* What a timeline shows, by name: its color, hatch and events. */
+function looks(events) {
+  const waited = new Map();
+  for (const e of events) if (e[2] === "stall") waited.set(e[1], (waited.get(e[1]) ?? 0) + e[4]);
+  const longest = [...waited].sort((a, b) => b[1] - a[1]).map(([cause]) => cause);
+  const found = new Map();
+  for (const [kind, [name, color, shape]] of Object.entries(ACTS)) found.set(name, { color, shape, events: events.filter((e) => e[2] === kind) });
+  longest.slice(0, WAITS.length).forEach((cause, k) => found.set(`waits: ${cause}`, { color: WAITS[k][0], shape: WAITS[k][1], events: events.filter((e) => e[2] === "stall" && e[1] === cause) }));
+  const rest = new Set(longest.slice(WAITS.length));
+  found.set("other waits", { color: "#f7c9a8", shape: "", events: events.filter((e) => e[2] === "stall" && rest.has(e[1])) });
+  return [...found].filter(([, look]) => look.events.length);
+}
 
 function drawTimeline(element) {
   const one = inside();
   const found = works(one) && (one.timelines || [])[$("timeline-layer").value];
   if (!found) return;
-  const shownKinds = [...new Set(found.events.map((e) => e[2]))];
   const lanes = found.lanes.slice().reverse();
   const steps = found.events.filter((e) => e[2] === "repeats");
   const end = steps.length ? steps[0][3] + Math.min(steps[0][4], 0.08 * steps[0][3] + 1) : found.cycles;
-  const traces = shownKinds.map((kind) => {
-    const mine = found.events.filter((e) => e[2] === kind && e[4] > 0);
-    const [name, color, shape] = KIND[kind] ?? [kind, "#888", ""];
-    return { type: "bar", orientation: "h", name, base: mine.map((e) => e[3]), x: mine.map((e) => e[4]), y: mine.map((e) => found.lanes[e[0]]), width: 0.72, marker: { color, pattern: hatched(shape), line: { width: 0 } },
-      hoverinfo: "text", hovertext: mine.map((e) => `${safe(e[1])}<br>${name}: cycles ${number(e[3])} to ${number(e[3] + e[4])} (${number(e[4])})`), textposition: "none" };
-  });
-  element.style.height = `${140 + 34 * lanes.length}px`;
-  plot(element, traces, { barmode: "overlay", uirevision: found.layer + one.design, margin: { l: 160, r: 16, t: 46, b: 48 }, showlegend: true, xaxis: { title: { text: "cycles" }, range: [0, end] }, yaxis: { type: "category", categoryorder: "array", categoryarray: lanes, showgrid: false } });
+  const traces = looks(found.events.filter((e) => e[4] > 0)).map(([name, { color, shape, events: mine }]) => (
+    { type: "bar", orientation: "h", name: safe(name), base: mine.map((e) => e[3]), x: mine.map((e) => e[4]), y: mine.map((e) => found.lanes[e[0]]), width: 0.72, marker: { color, pattern: hatched(shape), line: { width: 0 } },
+      hoverinfo: "text", hovertext: mine.map((e) => `${safe(e[1])}<br>${safe(name)}: cycles ${number(e[3])} to ${number(e[3] + e[4])} (${number(e[4])})`), textposition: "none" }));
+  element.style.height = `${180 + 34 * lanes.length}px`;
+  plot(element, traces, { barmode: "overlay", uirevision: found.layer + one.design, margin: { l: 160, r: 16, t: 86, b: 48 }, showlegend: true, xaxis: { title: { text: "cycles" }, range: [0, end] }, yaxis: { type: "category", categoryorder: "array", categoryarray: lanes, showgrid: false } });
   fill("timeline-note", `${found.layer} takes ${number(found.cycles)} cycles.${steps.length ? " Only its first steps are drawn." : ""} Drag to look closer; accel-dse simulate --trace writes all of it, for Perfetto.`);
 }
 

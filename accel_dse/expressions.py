@@ -10,8 +10,8 @@ import numpy as np
 from accel_dse.errors import DesignError
 from accel_dse.formula import Array, Compiler, Formula, Rows, shown, suggestion
 
-MAX_LENGTH = 2_000
-"""Characters of one expression; a longer one is not a formula that somebody reads."""
+MAX_LENGTH = 8_000
+"""Characters of one expression; the longest feature of a generated mapping space takes half."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The documentation taken apart: what its pages tell a reader to type, write and run, in order."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ PAGES = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("*.ipynb")),
     "logged_data/README.md",
     "simulator_stubs/README.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "simulator_stubs").glob("*/README.md")),
@@ -52,12 +54,21 @@ class Step:
 
 def steps(page: str) -> list[Step]:
     """What a page tells a reader to do, in order."""
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = prose(page)
     found: list[Step] = []
     for block in re.finditer(r"^```(\S*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
         line = text[: block.start(2)].count("\n") + 1
         found += _of_block(page, line, block[1], block[2])
     return found
+
+
+def prose(page: str) -> str:
+    """The text of a page; of a notebook, that between its programs."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if not page.endswith(".ipynb"):
+        return text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells)
 
 
 def _of_block(page: str, line: int, language: str, inner: str) -> Iterator[Step]:
@@ -93,7 +104,6 @@ def _commands(page: str, line: int, inner: str) -> Iterator[Step]:
 
 def mentioned(page: str) -> list[list[str]]:
     """Words of the commands that stand within a page's sentences."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
-    spans = re.findall(r"`((?:accel-dse|python|pytest|make) [^`]+)`", prose)
+    sentences = re.sub(r"^```.*?^```$", "", prose(page), flags=re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`((?:accel-dse|python|pytest|make) [^`]+)`", sentences)
     return [shlex.split(" ".join(span.split())) for span in spans]

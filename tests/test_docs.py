@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from documented import PAGES, ROOT, Step, mentioned, steps
+from documented import PAGES, ROOT, Step, mentioned, prose, steps
 
 from accel_dse import plugins
 from accel_dse.cli import app, main
@@ -284,7 +284,7 @@ def test_the_demo_of_the_readme_is_that_of_the_makefile():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_links_to_is_there(page):
-    for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
+    for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose(page)):
         if "://" not in link:
             assert (ROOT / page).parent.joinpath(link).exists(), f"{page} links to {link}"
 

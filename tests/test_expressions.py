@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 
 from accel_dse.errors import DesignError
 from accel_dse.expressions import MAX_LENGTH, Expression
+from accel_dse.files import load_space
 from accel_dse.formula import MAX_DEPTH
+from accel_dse.mapping_space import LayerMapping
+from accel_dse.template import read_template
+from accel_dse.workloads.load import load
 
 COLUMNS = {
     "a": np.array([1, 2, 3, 4]),
@@ -323,3 +327,18 @@ def test_evaluating_leaves_the_columns_alone():
     result = Expression("a").evaluate({"a": column})
     result[:] = 0
     assert column.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize(
+    ("space", "network"), [("eyeriss_168", "resnet_k"), ("edge", "mobilenet_v2")]
+)
+def test_the_longest_features_and_rules_of_a_mapping_are_within_the_limit(space, network, ragged):
+    file = load_space(space)
+    template = read_template(file.accelerator, file.space)
+    largest = max(load(network).unique(), key=lambda layer: layer.macs / layer.count)
+    mapping = LayerMapping(template, largest, ragged)
+    assert len(mapping.features) == len(mapping._formulas.features())
+    texts = [str(e) for e in mapping.features.values()]
+    assert max(map(len, texts)) < MAX_LENGTH / 2
+    assert max(len(constraint.rule.text) for constraint in mapping.constraints) < MAX_LENGTH / 2

@@ -143,6 +143,8 @@ class Learner:
         prior: of the kernels of metrics.
         regress: makes the regressions of metrics instead, where given.
         elders: what related tasks taught of metrics; regressions then model what is left.
+        tames_logs: whether bad values of an objective are drawn in (see `tamed`) even where a
+            logarithm is modeled, which has drawn them in already; elders' always are.
     """
 
     problem: Problem
@@ -150,6 +152,7 @@ class Learner:
     prior: Prior = SMOOTH
     regress: Regress | None = None
     elders: Elders | None = None
+    tames_logs: bool = True
     _kernels: dict[tuple[str, bool, int], Kernel] = field(init=False, default_factory=dict)
 
     def learn(self, trials: Sequence[Trial]) -> Belief:
@@ -201,6 +204,8 @@ class Learner:
             y = _drawn_in(y, sign)
             return MetricModel(self.regress(x, y), logs, y)
         elders = self.elders.of(name, logs=logs, sign=sign) if self.elders else []
+        if logs and not self.tames_logs and not elders:
+            sign = 0.0
         # the kernel may know of the first examples only: it is kept while more are told
         count = fitted_count(len(y))
         first, y = _drawn_in(y[:count], sign), _drawn_in(y, sign)

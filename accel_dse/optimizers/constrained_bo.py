@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from accel_dse.optimizers.acquisition import log_expected_improvement
 from accel_dse.optimizers.bayesian import BayesianOptimizer
-from accel_dse.optimizers.belief import Belief
+from accel_dse.optimizers.belief import Belief, Learner
+from accel_dse.surrogates.inputs import Inputs
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +28,10 @@ class ConstrainedBO(BayesianOptimizer):
         by the search of candidates, hidden ones learned: Shi et al., arXiv 2010.02075, and BaCO,
         ASPLOS 2023.
     """
+
+    def _new_learner(self) -> Learner:
+        # drawn in twice, bad designs look close to good ones once most trials are good
+        return Learner(self.problem, Inputs(self.problem.space), tames_logs=False)
 
     def _worth(self, belief: Belief, x: Floats) -> Floats:
         means, stds = belief.costs(x)

@@ -118,13 +118,14 @@ class Prior:
     Source:
         Lengthscales: Hvarfner, Hellsten, Nardi, "Vanilla Bayesian Optimization Performs Great in
         High Dimensions", ICML 2024: `log l ~ N(sqrt(2) + log(d) / 2, 3)`; the narrower spread and
-        the variances are ours, chosen on the toolkit's own benchmarks.
+        the variances are ours, chosen on the toolkit's own benchmarks. Simulators repeat
+        themselves, so that what looks like noise is nearly always a short lengthscale.
     """
 
     lengthscale: tuple[float, float] = (math.exp(math.sqrt(2.0)) / 4.0, 1.0)
     matern: tuple[float, float] = (1.0, 1.0)
     linear: tuple[float, float] = (0.3, 1.5)
-    noise: tuple[float, float] = (1e-3, 2.0)
+    noise: tuple[float, float] = (1e-4, 1.0)
 
     def moments(self, d: int) -> tuple[Floats, Floats]:
         """Mean and spread of the logarithms of a kernel of `d` inputs, each `(d + 3,)`."""

@@ -235,11 +235,11 @@ def main() -> None:
     parser.add_argument("--optimizer", nargs="*", default=("constrained_bo", "evolution"))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--quick", action="store_true", help="two networks, 3 seeds, 100 trials")
+    parser.add_argument("--quick", action="store_true", help="two networks, 1 seed, 20 trials")
     parser.add_argument("--report", action="store_true", help="search nothing, print the table")
     options = parser.parse_args()
     if options.quick:
-        options.workload, options.seeds, options.trials = WORKLOADS[:2], 3, 100
+        options.workload, options.seeds, options.trials = WORKLOADS[:2], 1, 20
     options.folder.mkdir(parents=True, exist_ok=True)
     work = product(range(options.seeds), pairs(options.kind, options.workload), options.optimizer)
     for seed, pair, name in work if not options.report else ():

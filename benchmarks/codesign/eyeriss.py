@@ -1,14 +1,16 @@
 """Energy-delay product of co-designed hardware against the hand-tuned Eyeriss, by workload.
 
 python benchmarks/codesign/eyeriss.py [--quick] [--seeds 10] [--hardware-trials 50]
-    [--mapping-trials 250] [--batch 4] [--same-total] [--hardware NAME] [--mapping NAME]
+    [--mapping-trials 250] [--batch 4] [--short] [--hardware NAME] [--mapping NAME]
     [--workload NAME ...] [--json FILE]
 
-The mapping of the hand-tuned Eyeriss is itself searched, by the same inner optimizer and with the
-budget of one hardware design, so that the gain is the hardware's; `--same-total` also searches it
-with the budget of the whole co-design. PEs and total storage are the same by the space's
-constraints; area must be at most Eyeriss's, a limit that the search has to learn. Where no such
-hardware is found, the gain is 0.
+The mapping of the hand-tuned Eyeriss is itself searched, by the same inner optimizer and with as
+many mappings as the co-design tries on all its hardware together: mappings found on one design
+begin the search on the next, so that with fewer a part of the gain would be better mapping. What
+is left is the hardware's. `--short` also prints the gain over an Eyeriss mapped with the budget of
+one hardware design. PEs and total storage are the same by the space's constraints; area must be
+at most Eyeriss's, a limit that the search has to learn. Where no such hardware is found, the gain
+is 0.
 Published (Shi et al., arXiv 2010.02075), on the authors' layers and simulator: 18.3 % (ResNet),
 40.2 % (DQN), 21.8 % (MLP), 16.0 % (Transformer) lower.
 """
@@ -72,7 +74,7 @@ def main() -> None:
     parser.add_argument("--hardware-trials", type=int, default=50)
     parser.add_argument("--mapping-trials", type=int, default=250)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--same-total", action="store_true")
+    parser.add_argument("--short", action="store_true")
     parser.add_argument("--hardware", default="constrained_bo")
     parser.add_argument("--mapping", default="constrained_bo")
     parser.add_argument("--workload", action="append")
@@ -95,19 +97,19 @@ def main() -> None:
         h, m = options.hardware_trials, options.mapping_trials
         rows = []
         for seed in range(options.seeds):
-            tuned = best_of(baseline, simulator, options, seed, 1, m)
+            tuned = best_of(baseline, simulator, options, seed, 1, h * m)
             area = Limit("area_mm2", "<=", tuned.metrics["area_mm2"])
             ours = (
                 best_of(replace(problem, limits=(area,)), simulator, options, seed, h, m) or tuned
             )
-            longer = {}
-            if options.same_total:
-                whole = best_of(baseline, simulator, options, seed, 1, h * m)
-                longer["same_total"] = 1 - ours.metrics["layer_edp"] / whole.metrics["layer_edp"]
+            short = {}
+            if options.short:
+                hasty = best_of(baseline, simulator, options, seed, 1, m)
+                short["short"] = 1 - ours.metrics["layer_edp"] / hasty.metrics["layer_edp"]
             rows.append(
                 {
                     "gain": 1 - ours.metrics["layer_edp"] / tuned.metrics["layer_edp"],
-                    **longer,
+                    **short,
                     "area_mm2": ours.metrics["area_mm2"],
                     "eyeriss_area_mm2": tuned.metrics["area_mm2"],
                     "hardware": {k: ours.design[k] for k in file.space.names},
@@ -116,11 +118,11 @@ def main() -> None:
             print(f"{name} seed {seed}: {rows[-1]}", flush=True)
         found[name] = rows
         gains = np.percentile([row["gain"] for row in rows], [25, 50, 75])
-        totals = [row["same_total"] for row in rows if "same_total" in row]
-        against_all = f"; same total budget: {np.median(totals):.1%}" if totals else ""
+        hasty = [row["short"] for row in rows if "short" in row]
+        also = f"; over a hastily mapped Eyeriss {np.median(hasty):.1%}" if hasty else ""
         areas = [np.median([row[k] for row in rows]) for k in ("area_mm2", "eyeriss_area_mm2")]
         print(
-            f"{name}: {gains[1]:.1%} lower ({gains[0]:.1%} to {gains[2]:.1%}){against_all}; "
+            f"{name}: {gains[1]:.1%} lower ({gains[0]:.1%} to {gains[2]:.1%}){also}; "
             f"area {areas[0]:.2f} mm2, Eyeriss {areas[1]:.2f}",
             flush=True,
         )

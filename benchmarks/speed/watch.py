@@ -134,6 +134,8 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> None:
                 != arguments.trials
             ):
                 await asyncio.sleep(0.2)
+            while arguments.settle and not await browser.run("'importance' in parts"):
+                await asyncio.sleep(1)
             await asyncio.sleep(arguments.settle)
             await browser.run(WATCHED)
             appended = await append(place, arguments)
@@ -223,10 +225,11 @@ async def keys(browser: Browser) -> None:
 
 async def picture(browser: Browser, path: Path) -> None:
     """A picture of the whole page, with every chart drawn."""
-    height = await browser.run("document.documentElement.scrollHeight")
-    for y in range(0, height, 800):
+    height, y = 1, 0
+    while y < height:  # charts are drawn when they are seen, and some make the page longer
         await browser.run(f"window.scrollTo(0, {y})")
         await asyncio.sleep(0.6)
+        height, y = await browser.run("document.documentElement.scrollHeight"), y + 800
     await browser.run("window.scrollTo(0, 0)")
     clip = {"x": 0, "y": 0, "width": 1280, "height": height, "scale": 1}
     shot = await browser.ask("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
@@ -238,7 +241,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--rate", type=float, default=4.0, help="trials a second")
-    parser.add_argument("--settle", type=float, default=5.0, help="seconds before it begins")
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=5.0,
+        help="seconds to wait once all parts are there; 0: begin before",
+    )
     parser.add_argument("--shot", type=Path, help="a picture of the page")
     parser.add_argument("--quick", action="store_true", help="100 trials, 2 s")
     arguments = parser.parse_args()

@@ -183,6 +183,38 @@ def test_a_simulator_that_does_not_report_layers_is_named():
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("constant", lambda i: 3.0), ("huge", lambda i: 1e12 * (1 + i)), ("none works", None)],
+)
+def test_any_finite_measurement_can_be_learned_from(name, value):
+    optimizer = codesign(hardware="constrained_bo", mapping="constrained_bo", mapping_trials=3)
+    while len(optimizer.trials) < 9:
+        (design,) = optimizer.ask(1)
+        i = len(optimizer.trials)
+        found = {"layer_edp": value(i), "conv/edp": value(i), "gemm/edp": value(i)} if value else {}
+        outcome = Outcome.FEASIBLE if found else Outcome.INFEASIBLE
+        optimizer.tell(
+            [
+                Trial(
+                    index=i,
+                    design=design,
+                    outcome=outcome,
+                    metrics=found,
+                    reason="" if found else name,
+                )
+            ]
+        )
+    PROBLEM.space.check(optimizer.ask(1)[0])
+
+
+def test_a_metric_that_does_not_exist_is_named():
+    problem = replace(PROBLEM, objectives=(Objective("beauty"),))
+    optimizer = codesign(problem=problem, mapping="constrained_bo")
+    with pytest.raises(OptionError, match="beauty"):
+        search(optimizer, 8)
+
+
+@pytest.mark.parametrize(
     ("options", "complaint"),
     [
         ({"mapping_trials": 1}, "mapping_trials: must be at least 2"),

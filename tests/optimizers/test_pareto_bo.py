@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
+from accel_dse.errors import OptionError
 from accel_dse.optimizers.acquisition import log_expected_improvement, log_probability_below
 from accel_dse.optimizers.pareto_bo import (
     ParetoBO,
@@ -10,7 +13,7 @@ from accel_dse.optimizers.pareto_bo import (
     log_expected_hypervolume_improvement,
 )
 from accel_dse.optimizers.random_search import RandomSearch
-from accel_dse.problem import Goal
+from accel_dse.problem import Goal, Objective
 from accel_dse.testing import ToySimulator, toy_problem
 from accel_dse.trial import Outcome, Trial
 
@@ -98,3 +101,56 @@ def test_it_dominates_more_than_random_search_does():
         for runs in (found, drawn)
     ]
     assert volumes[0] > volumes[1] > 0
+
+
+def told(designs, metrics):
+    """Trials with the latency and energy that `metrics` gives to their place; None: infeasible."""
+    found = [metrics(i) for i in range(len(designs))]
+    return [
+        Trial(
+            index=i,
+            design=design,
+            outcome=Outcome.FEASIBLE if pair else Outcome.INFEASIBLE,
+            metrics=dict(zip(("latency_cycles", "energy_uj"), pair)) | {"area_mm2": 1.0}
+            if pair
+            else {},
+            reason="" if pair else "made up",
+        )
+        for i, (design, pair) in enumerate(zip(designs, found))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "metrics"),
+    [
+        ("constant", lambda i: (3.0, 5.0)),
+        ("all infeasible", lambda i: None),
+        ("one feasible", lambda i: (3.0, 5.0) if i == 4 else None),
+        ("huge", lambda i: (1e12 * (1 + i), 1e12 * (20 - i))),
+        ("one constant", lambda i: (3.0, 1.0 + i)),
+        ("zero and negative", lambda i: (0.0, i - 9.0)),
+    ],
+)
+def test_any_finite_pair_of_measurements_can_be_learned_from(name, metrics):
+    optimizer = ParetoBO(problem=PROBLEM)
+    optimizer.tell(told(PROBLEM.space.sample(20, np.random.default_rng(0)), metrics))
+    proposed = optimizer.ask(3)
+    for design in proposed:
+        PROBLEM.space.check(design)
+    assert len({tuple(design.values()) for design in proposed}) == 3, name
+
+
+def test_one_trial_or_one_design_told_many_times_is_enough_to_go_on():
+    design = PROBLEM.space.sample(1, np.random.default_rng(3))[0]
+    for times in (1, 20):
+        optimizer = ParetoBO(problem=PROBLEM, initial=1)
+        optimizer.tell(told([design] * times, lambda i: (3.0, 5.0)))
+        assert design not in optimizer.ask(2)
+
+
+def test_an_objective_that_does_not_exist_is_named():
+    problem = replace(PROBLEM, objectives=(Objective("latency_cycles"), Objective("beauty")))
+    optimizer = ParetoBO(problem=problem, initial=1)
+    optimizer.tell(told(PROBLEM.space.sample(3, np.random.default_rng(0)), lambda i: (3.0, 5.0)))
+    with pytest.raises(OptionError, match="no metric is named 'beauty'"):
+        optimizer.ask(1)

@@ -65,7 +65,6 @@ def test_optuna_keeps_the_laws_of_optimizers(sampler):
     [
         ("smac", {"initial": 3}),
         ("vizier", {"initial": 3, "algorithm": "eagle"}),
-        ("vizier", {"initial": 3, "algorithm": "nsga2"}),
         pytest.param("nevergrad", {}, marks=pytest.mark.slow),
     ],
 )

@@ -47,7 +47,8 @@ def test_the_gradient_of_the_fit_is_that_of_its_loss(prior):
     logs = means + 0.3 * np.random.default_rng(3).standard_normal(6)
     args = (x, (y - y.mean()) / y.std(), means, spreads)
     gradient = gp._loss(logs, *args)[1]
-    error = check_grad(lambda v: gp._loss(v, *args)[0], lambda v: gp._loss(v, *args)[1], logs)
+    loss, slope = (lambda v, k=k: gp._loss(v, *args)[k] for k in (0, 1))
+    error = check_grad(loss, slope, logs, epsilon=1e-6)
     assert error < 1e-4 * np.linalg.norm(gradient)
 
 
@@ -140,10 +141,13 @@ def test_a_tamed_target_does_not_spoil_the_others():
     x, y = examples()
     wild = y.copy()
     wild[7] = 50.0
-    others = np.delete(np.arange(len(y)), 7)
-    low = others[y[others] < np.median(y)]
-    assert np.abs(fit(x, gp.tamed(wild)).mean(x[low]) - y[low]).max() < 0.4
-    assert np.abs(fit(x, wild).mean(x[low]) - y[low]).max() > 1.0
+    test_x, test_y = examples(200, seed=5)
+    low = test_y < np.median(y)
+    error, spoiled = (
+        np.abs(fit(x, costs).mean(test_x[low]) - test_y[low]).mean()
+        for costs in (gp.tamed(wild), wild)
+    )
+    assert error < 0.3 * spoiled
 
 
 def test_taming_keeps_the_order_and_the_better_half():

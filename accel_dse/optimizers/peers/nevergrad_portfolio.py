@@ -48,9 +48,9 @@ class NevergradPortfolio(Peer):
     def session(self, told: Sequence[Lesson]) -> Session:
         """The optimizer that was told everything."""
         known = told[: len(told) - len(self.pending)]
-        if self._live is None or self._live.spoiled or len(self._live.verdicts) > len(known):
+        if self._live is None or self._live.spoiled or self._live.count > len(known):
             self._live = _Live(self)
-        for design, verdict in known[len(self._live.verdicts) :]:
+        for design, verdict in known[self._live.count :]:
             self._live.learn(design, verdict)
         self._live.handed = False
         return self._live
@@ -60,6 +60,7 @@ class _Live:
     """One of its optimizers, and what it was told.
 
     Attributes:
+        count: lessons that it had.
         held: what it proposes now, and how its library calls that; None if it was not asked yet.
         handed: whether that was given to this batch already.
         spoiled: whether it was asked for more than one design at once. One that is told the trials
@@ -72,7 +73,7 @@ class _Live:
         algorithm = peer.algorithm or ("OnePlusOne" if numbers else "PortfolioDiscreteOnePlusOne")
         if algorithm not in ng.optimizers.registry:
             raise OptionError(f"nevergrad has no algorithm {algorithm!r}")
-        self.peer, self.worst, self.tries = peer, 1.0, 0
+        self.peer, self.worst, self.tries, self.count = peer, 1.0, 0, 0
         self.verdicts: dict[tuple[Any, ...], Verdict] = {}
         self.held: tuple[Design, Any] | None = None
         self.handed = self.spoiled = False
@@ -115,9 +116,10 @@ class _Live:
                 self.optimizer.tell(self.held[1], self._loss(verdict))
         else:
             self._learn_other(design, verdict)
-        self.held, self.tries = None, 0
+        self.held, self.tries, self.count = None, 0, self.count + 1
         self.verdicts[tuple(design.values())] = verdict
-        self.worst = max(self.worst, abs(verdict.costs[0]))
+        if verdict.violations[1] <= 0:  # else it has no cost of its own
+            self.worst = max(self.worst, abs(verdict.costs[0]))
 
     def _learn_other(self, design: Design, verdict: Verdict) -> None:
         vector = self.peer.variables.vectors([design])[0]

@@ -16,7 +16,7 @@ from accel_dse.trial import Design
 
 @dataclass(kw_only=True)
 class Vizier(Peer):
-    """Vizier: its default Gaussian process bandit (`gp_ucb_pe`), the eagle strategy, or NSGA-II.
+    """Vizier: its default Gaussian process bandit (`gp_ucb_pe`), or the eagle strategy.
 
     A design that does not work, or breaks a rule, is an infeasible trial, with its reason. Limits
     are its safety metrics, which make a trial infeasible where they are not kept: its open
@@ -33,14 +33,14 @@ class Vizier(Peer):
 
     natural_batch: ClassVar[int] = 1
 
-    algorithm: Literal["gp_ucb_pe", "eagle", "nsga2"] = "gp_ucb_pe"
+    algorithm: Literal["gp_ucb_pe", "eagle"] = "gp_ucb_pe"
     initial: int = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_within("vizier", self, initial=(1, 10_000))
         if self.algorithm == "eagle" and len(self.problem.objectives) > 1:
-            raise OptionError("vizier: eagle takes one objective", hint="algorithm=nsga2")
+            raise OptionError("vizier: eagle takes one objective", hint="algorithm=gp_ucb_pe")
 
     def session(self, told: Sequence[Lesson]) -> Session:
         """A designer, told everything."""
@@ -58,9 +58,7 @@ class Vizier(Peer):
         if self.algorithm == "gp_ucb_pe":
             made = vizier.VizierGPUCBPEBandit
             return lambda problem, seed: made(problem, rng=vizier.PRNGKey(seed))
-        if self.algorithm == "eagle":
-            return lambda problem, seed: vizier.EagleStrategyDesigner(problem, seed=seed)
-        return lambda problem, seed: vizier.NSGA2Designer(problem, seed=seed)
+        return lambda problem, seed: vizier.EagleStrategyDesigner(problem, seed=seed)
 
 
 @dataclass
@@ -161,7 +159,6 @@ def _vizier() -> Any:
         from vizier._src.algorithms.designers.unsafe_as_infeasible_designer import (
             UnsafeAsInfeasibleDesigner,
         )
-        from vizier._src.algorithms.evolution.nsga2 import NSGA2Designer
     except ImportError as error:
         raise OptionError(
             "vizier is not installed", hint="pip install 'accel-dse[vizier]'"
@@ -169,7 +166,7 @@ def _vizier() -> Any:
     logging.getLogger("absl").setLevel(logging.ERROR)
     return SimpleNamespace(
         PRNGKey=PRNGKey, EagleStrategyDesigner=EagleStrategyDesigner,
-        NSGA2Designer=NSGA2Designer, UnsafeAsInfeasibleDesigner=UnsafeAsInfeasibleDesigner,
+        UnsafeAsInfeasibleDesigner=UnsafeAsInfeasibleDesigner,
         VizierGPUCBPEBandit=VizierGPUCBPEBandit, CompletedTrials=vza.CompletedTrials,
         ActiveTrials=vza.ActiveTrials, Trial=vz.Trial, Measurement=vz.Measurement,
         ProblemStatement=vz.ProblemStatement, MetricInformation=vz.MetricInformation,

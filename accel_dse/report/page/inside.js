@@ -130,12 +130,13 @@ function drawRoofline(element) {
     const { macs_per_cycle: macs, dram_bytes_per_cycle: bytes } = one.peak, ridge = macs / bytes;
     top = macs;
     const roof = [low, ...(ridge > low && ridge < high ? [ridge] : []), high];
-    traces.unshift({ type: "scatter", mode: "lines", name: `roof: ${number(macs)} MACs and ${number(bytes)} bytes a cycle`, x: roof, y: roof.map((v) => Math.min(macs, v * bytes)), line: { color: COLOR.ink, width: 2 }, hoverinfo: "skip" });
+    traces.unshift({ type: "scatter", mode: "lines", name: "roof", x: roof, y: roof.map((v) => Math.min(macs, v * bytes)), line: { color: COLOR.ink, width: 2 }, hoverinfo: "skip" });
   }
   const bottom = Math.min(...y) / 1.6;
+  const roofed = one.peak ? ` The roof: ${number(one.peak.macs_per_cycle)} MACs and ${number(one.peak.dram_bytes_per_cycle)} bytes of DRAM traffic a cycle.` : "";
   plot(element, traces, { uirevision: `${one.design}${one.workload}`, title: { text: "Roofline", font: { size: 14 }, x: 0.01 }, showlegend: true, legend: { orientation: "h", x: 0, y: -0.3, yanchor: "top", font: { size: 11 }, entrywidth: 170 }, margin: { l: 64, r: 16, t: 36, b: 140 },
     xaxis: { title: { text: "MACs a byte of DRAM traffic", standoff: 4 }, type: "log", range: [Math.log10(low), Math.log10(high)], ...logTicks(low, high) }, yaxis: { title: { text: "MACs a cycle" }, type: "log", range: [Math.log10(bottom), Math.log10(top * 1.6)], ...logTicks(bottom, top * 1.6) } });
-  fill("roofline-note", `A dot is a layer, larger where it takes more of the time.${stay ? ` ${stay} layers move nothing through DRAM and are not shown.` : ""}`);
+  fill("roofline-note", `A dot is a layer, larger where it takes more of the time.${roofed}${stay ? ` ${stay} layers move nothing through DRAM and are not shown.` : ""}`);
 }
 
 const ACTS = { step: ["array works", "#0072b2", ""], transfer: ["transfer", "#009e73", "/"], operands: ["operands stream", "#a8d5c5", ""], repeats: ["more steps, not shown one by one", "#d0d0d0", ""] };

@@ -279,7 +279,7 @@ function drawImportance(element) {
   if (!one || one.reason) return;
   const rows = one.main.slice(0, 14).reverse();
   plot(element, [{ type: "bar", orientation: "h", y: rows.map((r) => safe(r[0])), x: rows.map((r) => Math.max(r[1], 0)), error_x: { type: "data", array: rows.map((r) => r[2]), color: "#555", thickness: 1.2, width: 3 }, marker: { color: COLOR.accepted }, hovertemplate: "%{y}: %{x:.3f}<extra></extra>" }],
-    { margin: { l: 150, r: 16, t: 16, b: 48 }, xaxis: { title: { text: one.kind === "R2" ? "R² lost when it is shuffled" : "balanced accuracy lost when it is shuffled" }, rangemode: "tozero" }, yaxis: { type: "category" }, showlegend: false });
+    { margin: { l: 150, r: 16, t: 36, b: 48 }, xaxis: { title: { text: one.kind === "R2" ? "R² lost when it is shuffled" : "balanced accuracy lost when it is shuffled" }, rangemode: "tozero" }, yaxis: { type: "category" }, showlegend: false });
   fill("importance-note", `Parameters by how much worse the forest predicts ${one.target} without them; lines are one standard deviation of 5 shuffles.`);
 }
 
@@ -294,12 +294,12 @@ function drawEffect(element) {
   if (kind === "one") {
     const e = one.effects[place];
     plot(element, [{ x: words(e.values), y: e.mean.map(value), mode: "lines+markers", line: { color: COLOR.ink, width: 2 }, marker: { size: 7 }, hovertemplate: `${safe(e.name)} %{x}: %{y:.4g}<extra></extra>` }],
-      { uirevision: $("effect").value, margin: { l: 64, r: 16, t: 16, b: 48 }, xaxis: { title: { text: safe(e.name) }, type: "category" }, yaxis: { title: { text: safe(label) }, rangemode: one.log ? "normal" : "tozero" }, showlegend: false });
+      { uirevision: $("effect").value, margin: { l: 64, r: 16, t: 36, b: 48 }, xaxis: { title: { text: safe(e.name) }, type: "category" }, yaxis: { title: { text: safe(label) }, rangemode: one.log ? "normal" : "tozero" }, showlegend: false });
     fill("effect-note", `What the forest predicts where ${e.name} has a value, on average over designs of the log.`);
     return;
   }
   const p = one.pairs[place];
   plot(element, [{ type: "heatmap", x: words(p.b_values), y: words(p.a_values), z: p.mean.map((row) => row.map(value)), colorscale: "Cividis", colorbar: { title: { text: safe(label), side: "right" }, thickness: 14 }, xgap: 1, ygap: 1, hovertemplate: `${safe(p.a)} %{y}, ${safe(p.b)} %{x}: %{z:.4g}<extra></extra>` }],
-    { uirevision: $("effect").value, margin: { l: 80, r: 16, t: 16, b: 48 }, xaxis: { title: { text: safe(p.b) }, type: "category" }, yaxis: { title: { text: safe(p.a) }, type: "category" } });
+    { uirevision: $("effect").value, margin: { l: 80, r: 16, t: 36, b: 48 }, xaxis: { title: { text: safe(p.b) }, type: "category" }, yaxis: { title: { text: safe(p.a) }, type: "category" } });
   fill("effect-note", `The two together; ${percent(p.share, 1)} of the variance of the forest's predictions is due to their interaction, beyond what each does alone.`);
 }

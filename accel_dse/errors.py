@@ -6,9 +6,9 @@ DseError
 ├── WorkloadError    a network cannot be read or described
 ├── SimulatorError   the simulator itself failed (an infeasible design is a result, not an error)
 │   └── SimulatorTimeoutError  it did not answer in time
-├── LogError         the trial log cannot be trusted, or belongs to another problem
-└── OptionError      an option, a metric or a plug-in name that does not exist or does not fit
-    └── BoundsError  an option that is a number is beyond its bounds
+├── OptionError      an option, a metric or a plug-in name that does not exist or does not fit
+│   └── BoundsError  an option that is a number is beyond its bounds
+└── LogError         the trial log cannot be trusted, or belongs to another problem
 """
 
 

@@ -44,6 +44,9 @@ WORDS = {
 }  # fmt: skip
 """What some commands need besides `--quick`."""
 
+SLOW = {"offline/ablation.py", "offline/prime.py"}
+"""They train networks for a minute."""
+
 DATA = {
     "fidelity/eyeriss_chip.py": "eyeriss_chip",
     "fidelity/gemmini_rtl.py": "gemmini_rtl_train.csv",
@@ -80,7 +83,10 @@ def run(script: Path) -> object:
 
 @pytest.mark.timeout(120)
 @pytest.mark.usefixtures("as_before")
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in COMMANDS],
+)
 def test_a_benchmark_runs_quickly(name, tmp_path, monkeypatch, capsys):
     if name in LEFT_OUT:
         pytest.skip(LEFT_OUT[name])
@@ -95,4 +101,4 @@ def test_a_benchmark_runs_quickly(name, tmp_path, monkeypatch, capsys):
 
 
 def test_nothing_is_left_out_that_is_not_there():
-    assert set(LEFT_OUT) | set(WORDS) | set(DATA) <= set(COMMANDS)
+    assert set(LEFT_OUT) | set(WORDS) | set(DATA) | SLOW <= set(COMMANDS)

@@ -18,6 +18,10 @@ def test_a_notebook_runs_from_a_clean_kernel(path):
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert outputs
+    shown = [output["data"] for output in outputs if "data" in output]
+    assert not [
+        data for data in shown if data["text/plain"].startswith("<Figure") and len(data) < 2
+    ]
     said = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stderr")
     assert "Warning" not in said
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from accel_dse.readable import number
-from accel_dse.report.figures import ACCEPTED, HATCHES, INK, PALETTE, STYLE
+from accel_dse.report.figures import ACCEPTED, HATCHES, INK, PALETTE, STYLE, Picture
 
 Floats = NDArray[np.float64]
 Told = Mapping[str, Any]
@@ -42,7 +42,7 @@ def design(told: Told, title: str) -> Figure:
     energy = told.get("energy")
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
-        figure = Figure(figsize=(10.5, 11.5 if energy else 8.5), layout=layout)
+        figure = Picture(figsize=(10.5, 11.5 if energy else 8.5), layout=layout)
         figure.suptitle(title, x=0.012, ha="left", fontsize=11)
         axes = figure.subplot_mosaic(
             "rp\ntt\nee" if energy else "r\nt", height_ratios=(5, 4, 4) if energy else (5, 4)
@@ -175,7 +175,7 @@ def timeline(told: Told, title: str) -> Figure:
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
         lanes = sum(len(one["lanes"]) for one in shown)
-        figure = Figure(figsize=(10.5, 1.3 + 0.8 * len(shown) + 0.26 * lanes), layout=layout)
+        figure = Picture(figsize=(10.5, 1.3 + 0.8 * len(shown) + 0.26 * lanes), layout=layout)
         figure.suptitle(title, x=0.012, ha="left", fontsize=11)
         ratios = [len(one["lanes"]) for one in shown]
         column = figure.subplots(len(shown), 1, height_ratios=ratios, squeeze=False)[:, 0]

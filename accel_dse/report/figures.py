@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +60,15 @@ MOST_POINTS = 20_000
 """Trials drawn one by one; of more, as many evenly picked."""
 
 
+class Picture(Figure):
+    """A figure that a notebook shows as it is, with or without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        with BytesIO() as drawn:
+            self.savefig(drawn, format="png")
+            return drawn.getvalue()
+
+
 def save(runs: Sequence[Run], title: str, path: Path) -> None:
     """Draws the four panels into `path`.
 
@@ -113,7 +123,7 @@ def overview(runs: Sequence[Run], title: str) -> Figure:
     state = [states(run.trials, goal) for run in runs]
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
-        figure = Figure(figsize=(10.5, 7.6), layout=layout)
+        figure = Picture(figsize=(10.5, 7.6), layout=layout)
         figure.suptitle(title, x=0.012, ha="left", fontsize=11)
         axes = figure.subplots(2, 2)
         if len(runs) > 1:

@@ -51,6 +51,11 @@ def test_what_cannot_be_drawn_is_refused(tmp_path):
         figures.save([run(TRIALS)], "log", tmp_path / "nowhere" / "log.png")
 
 
+def test_a_notebook_is_handed_a_picture():
+    drawn = figures.overview([run(TRIALS)], "edge")._repr_png_()
+    assert drawn.startswith(b"\x89PNG")
+
+
 def test_the_panels_say_what_they_show():
     figure = figures.overview([run(TRIALS)], "edge x mobilenet_v2")
     titles = [axes.get_title(loc="left") for axes in figure.axes]

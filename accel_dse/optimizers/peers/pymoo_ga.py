@@ -32,7 +32,7 @@ class PymooGA(Peer):
 
     natural_batch: ClassVar[int] = 10
 
-    population: int = 20
+    population: int = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()

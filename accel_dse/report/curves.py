@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from accel_dse.comparison import Curves, Standing
-from accel_dse.report.figures import INK, STYLE, fit, write
+from accel_dse.report.figures import INK, STYLE, Picture, fit, write
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222", "#8a8a8a")
 """Source: Okabe and Ito, "Color Universal Design", 2008; and gray."""
@@ -26,13 +25,13 @@ def save(curves: Curves, found: list[Standing], title: str, path: Path) -> None:
     write(path, lambda: figure(curves, found, title))
 
 
-def figure(curves: Curves, found: list[Standing], title: str) -> Figure:
+def figure(curves: Curves, found: list[Standing], title: str) -> Picture:
     """Best value so far, and how many simulations until near the best known."""
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1)
-        drawn = Figure(figsize=(10.5, 4.6), layout=layout)
+        drawn = Picture(figsize=(10.5, 4.6), layout=layout)
         drawn.suptitle(title, x=0.012, ha="left", fontsize=11)
         left, right = drawn.subplots(1, 2, width_ratios=(3, 2))
         best_so_far(left, curves, found)

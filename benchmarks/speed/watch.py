@@ -23,11 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -92,42 +92,49 @@ class Browser:
             )
 
 
+@contextmanager
+def running(*words: str) -> Iterator[IO[str]]:
+    """What a program prints while it runs; it ends with the block."""
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.terminate()
+
+
 @asynccontextmanager
 async def opened(url: str, folder: Path) -> AsyncIterator[Browser]:
     """A browser that shows `url`."""
     words = ["--headless", "--no-sandbox", "--remote-debugging-port=0", "--window-size=1280,1000"]
     program = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
-    process = subprocess.Popen(
-        [program, *words, f"--user-data-dir={folder}", "about:blank"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stderr is not None
-        port = next(
-            m[1] for m in (re.search(r"127\.0\.0\.1:(\d+)/", line) for line in process.stderr) if m
-        )
-        targets = json.load(urlopen(f"http://127.0.0.1:{port}/json"))
+    with running(program, *words, f"--user-data-dir={folder}", "about:blank") as lines:
+        found = (re.search(r"127\.0\.0\.1:(\d+)/", line) for line in lines)
+        port = next(match[1] for match in found if match)
+        with urlopen(f"http://127.0.0.1:{port}/json") as answer:
+            targets = json.load(answer)
         address = next(t for t in targets if t["type"] == "page")["webSocketDebuggerUrl"]
-        browser = Browser(await websocket_connect(address, max_message_size=1 << 28))
-        for domain in ("Runtime", "Page", "Log"):
-            await browser.ask(f"{domain}.enable")
-        await browser.ask("Page.navigate", url=url)
-        yield browser
-    finally:
-        process.terminate()
-        process.wait()
+        socket = await websocket_connect(address, max_message_size=1 << 28)
+        try:
+            browser = Browser(socket)
+            for domain in ("Runtime", "Page", "Log"):
+                await browser.ask(f"{domain}.enable")
+            await browser.ask("Page.navigate", url=url)
+            yield browser
+        finally:
+            socket.close()
+            while await socket.read_message() is not None:
+                pass  # what was on its way; None says that it is closed
 
 
 async def measure(arguments: argparse.Namespace, folder: Path) -> None:
     place = folder / "live.sqlite"
     write(place, arguments.trials, seed=0)
-    server = subprocess.Popen(
-        [sys.executable, "-c", "from accel_dse.cli import main; main()",
-         "watch", str(place), "--no-simulate"], stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stdout is not None
-    url = server.stdout.readline().split()[-1]
-    try:
+    words = [sys.executable, "-c", "from accel_dse.cli import main; main()"]
+    with running(*words, "watch", str(place), "--no-simulate") as lines:
+        url = next(lines).split()[-1]
         async with opened(url, folder / "profile") as browser:
             while (
                 await browser.run("typeof trials === 'undefined' ? 0 : trials.n")
@@ -149,9 +156,6 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> None:
             print("errors in the console:", *browser.complaints[:3] or ("none",))
             if browser.complaints:
                 sys.exit(1)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 async def append(place: Path, arguments: argparse.Namespace) -> list[tuple[float, int]]:

@@ -29,6 +29,7 @@ from accel_dse.report.runs import Run
 from accel_dse.report.trial_columns import packed
 from accel_dse.trial import Trial
 from accel_dse.trial_log import TrialLog
+from accel_dse.trials import Trials
 
 MOST_AT_ONCE = 25_000
 """Trials in one answer; the page asks for the rest at once."""
@@ -58,7 +59,7 @@ class Follower:
         self.log = log
         self.lab = lab
         self.study = log.study()
-        self._trials: list[Trial] = []
+        self._trials = Trials()
         self._reading = threading.Lock()
         self._parts: dict[str, tuple[int, str]] = {}
         self._stopped = threading.Event()

@@ -60,12 +60,14 @@ def test_optuna_keeps_the_laws_of_optimizers(sampler):
     check_optimizer(lambda **given: cls(**given, sampler=sampler), toy_problem())
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("library", "options"),
     [
         ("smac", {"initial": 3}),
         ("vizier", {"initial": 3, "algorithm": "eagle"}),
-        pytest.param("nevergrad", {}, marks=pytest.mark.slow),
+        ("nevergrad", {}),
     ],
 )
 def test_the_laws_of_optimizers_are_kept_by(library, options):

@@ -198,7 +198,7 @@ class Codesign(Optimizer):
 
     def _outer_search(self, told: Sequence[Trial], awaited: Sequence[Design]) -> Optimizer:
         cls = plugins.load("optimizers", self.hardware)
-        begin = {"initial": self.initial} if "initial" in cls.__dataclass_fields__ else {}
+        begin = {"initial": self.initial} if "initial" in plugins.options(cls) else {}
         outer: Optimizer = cls(problem=self._outer, seed=self.seed, **begin)
         outer.tell(told, pending=awaited)
         return outer

@@ -66,9 +66,9 @@ class FieldNetwork(nn.Module):
     """One-hot fields of `n` designs, and what runs on them, to `(n, outputs)`.
 
     It learns what a given trend, a sum over the fields, leaves over. Each field has its own linear
-    embedding; two post-normalized transformer blocks let the fields
-    look at each other; all tokens side by side are `z`. An application multiplies `z` by
-    `1 + W c`. The heads' outputs are weighed by a softmax gate that sees `z` and the application.
+    embedding; two post-normalized transformer blocks let the fields look at each other; all tokens
+    side by side are `z`. An application multiplies `z` by `1 + W c`. The heads' outputs are weighed
+    by a softmax gate that sees `z` and the application.
 
     Source:
         The network of the notebook released with PRIME (google-research/prime): there a token has

@@ -23,7 +23,6 @@ COMMANDS = {
 
 LEFT_OUT = {
     "apollo/transfer_models.py": "it reads the logs that apollo/table.py wrote in full",
-    "reliability/scene.py": "it is what the drills run and kill",
     **dict.fromkeys(
         (name for name in COMMANDS if name.startswith("reliability/")),
         "the drills are run by test_reliability.py",

@@ -78,10 +78,11 @@ def test_the_laws_of_optimizers_are_kept_by(library, options):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_viziers_bandit_goes_on_from_what_it_was_told():
-    pytest.importorskip("equinox", reason="vizier is absent")
-    cls = plugins.load("optimizers", "vizier")
-    told = searched(cls(problem=toy_problem(), initial=4), 6)
+@pytest.mark.parametrize(("library", "trials"), [("vizier", 6), ("ax", 8)])
+def test_a_bayesian_peer_goes_on_from_what_it_was_told(library, trials):
+    pytest.importorskip({"vizier": "equinox"}.get(library, library), reason=f"{library} is absent")
+    cls = plugins.load("optimizers", library)
+    told = searched(cls(problem=toy_problem(), initial=4), trials)
     one, other = (cls(problem=toy_problem(), initial=4) for _ in range(2))
     one.tell(told)
     other.tell(told)
@@ -112,18 +113,6 @@ def test_pymoo_keeps_the_laws_of_optimizers():
 def test_ax_keeps_the_laws_of_optimizers():
     pytest.importorskip("ax")
     check_optimizer(plugins.load("optimizers", "ax"), toy_problem())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_ax_goes_on_from_what_it_was_told():
-    pytest.importorskip("ax")
-    cls = plugins.load("optimizers", "ax")
-    told = searched(cls(problem=toy_problem(), initial=4), 8)
-    one, other = (cls(problem=toy_problem(), initial=4) for _ in range(2))
-    one.tell(told)
-    other.tell(told)
-    assert one.ask(1) == one.ask(1) == other.ask(1)
 
 
 @pytest.mark.parametrize("name", PEERS)

@@ -2,11 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from accel_dse.cli import main
+from accel_dse.cli.proposing import _measured, _verdict
 from accel_dse.datasets import parquet
+from accel_dse.metrics import Metrics
+from accel_dse.testing import toy_problem
 
 SMALL = [
     word
@@ -85,6 +89,8 @@ def test_proposals_come_with_guard_rails_and_are_simulated_if_asked(model, capsy
         assert proposal["spread"]["latency_ms"] >= 0
         assert 0 <= proposal["distance"] <= 1
         assert proposal["measured"] or proposal["infeasible"]
+        over = proposal["measured"].get("area_mm2", 0.0) > 60
+        assert proposal["broken_limits"] == (["area_mm2<=60"] if over else [])
     assert found["best_logged"]["metrics"]["area_mm2"] <= 60
 
 
@@ -93,6 +99,20 @@ def test_proposals_are_printed_with_the_best_of_the_log(model, capsys):
     text = capsys.readouterr().out
     for word in ("latency_ms", "works", "distance", "best in the log for t_rnn_decoder", "pes_x="):
         assert word in text
+
+
+def test_proposals_that_break_a_limit_are_told_and_not_counted():
+    problem = toy_problem(limits=("area_mm2<=3",))
+    values = {"latency_cycles": [10.0, 30.0, np.nan], "area_mm2": [3.5, 2.0, np.nan]}
+    measured = Metrics({k: np.array(v) for k, v in values.items()}, ("", "", "no tile fits"))
+    assert [_measured(problem, measured, i) for i in range(3)] == [
+        "10, area_mm2 3.5", "30", "does not work",
+    ]  # fmt: skip
+    best = ({}, {"latency_cycles": 40.0})
+    assert _verdict(problem, best, measured) == (
+        "measured: 1 of 3 work within the limits; the best has latency_cycles 30, "
+        "0.75 of the best in the log"
+    )
 
 
 def test_a_model_is_a_simulator(model, capsys):

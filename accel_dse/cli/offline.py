@@ -116,7 +116,9 @@ def propose_command(
     caution: Annotated[
         list[str],
         flags.words(
-            "--caution", "K=V", "Distrust of the model: disagreement=1, distance=1, works=0.5."
+            "--caution",
+            "K=V",
+            "Distrust of the model: disagreement=1, limits=2, distance=1, works=0.5.",
         ),
     ],
     verify: Annotated[

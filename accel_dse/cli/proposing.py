@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -48,8 +49,7 @@ def propose(request: Request, *, as_json: bool) -> None:
     fitted = model_folder.read(request.model)
     problem = _problem(request, fitted)
     search = Search(
-        predictor=fitted.predictor,
-        log=fitted.log,
+        fitted=fitted,
         problem=problem,
         caution=request.caution,
         seed=request.seed,
@@ -64,7 +64,7 @@ def propose(request: Request, *, as_json: bool) -> None:
     best = best_logged(fitted.log, problem)
     measured = _verified(request, problem, proposals) if request.verify else None
     if as_json:
-        print(json.dumps(_content(proposals, best, measured), indent=2))
+        print(json.dumps(_content(problem, proposals, best, measured), indent=2))
         return
     print_proposals(problem, proposals, best, measured)
 
@@ -110,7 +110,9 @@ def _verified(request: Request, problem: Problem, proposals: list[Proposal]) -> 
         return problem.combine([simulator.simulate(w, columns) for w, _ in problem.workloads])
 
 
-def _content(proposals: list[Proposal], best: Any, measured: Metrics | None) -> dict[str, Any]:
+def _content(
+    problem: Problem, proposals: list[Proposal], best: Any, measured: Metrics | None
+) -> dict[str, Any]:
     rows = [
         {
             "design": dict(p.design),
@@ -125,8 +127,43 @@ def _content(proposals: list[Proposal], best: Any, measured: Metrics | None) -> 
         for i, row in enumerate(rows):
             row["measured"] = measured.row(i)
             row["infeasible"] = measured.infeasible[i]
+            row["broken_limits"] = [str(limit) for limit in _broken(problem, measured, i)]
     logged = None if best is None else {"design": dict(best[0]), "metrics": best[1]}
     return {"best_logged": logged, "proposals": rows}
+
+
+def _broken(problem: Problem, measured: Metrics, i: int) -> list[Limit]:
+    """The limits that design `i` was measured to break; none if it does not work."""
+    row = measured.row(i)
+    if not row:
+        return []
+    beyond = zip(problem.limits, problem.violations(row))
+    return [limit for limit, violation in beyond if violation > 0]
+
+
+def _measured(problem: Problem, measured: Metrics, i: int) -> str:
+    """What was measured of design `i`, in a few words."""
+    row = measured.row(i)
+    if not row:
+        return "does not work"
+    broken = [f"{li.metric} {number(row[li.metric])}" for li in _broken(problem, measured, i)]
+    return ", ".join([number(row[problem.objectives[0].metric]), *broken])
+
+
+def _verdict(problem: Problem, best: Any, measured: Metrics) -> str:
+    """How many of the proposals hold what they promise, and what the best of them gains."""
+    objective = problem.objectives[0]
+    n = len(measured.infeasible)
+    kept = [i for i in range(n) if measured.row(i) and not _broken(problem, measured, i)]
+    text = f"measured: {len(kept)} of {n} work within the limits"
+    if not kept:
+        return text
+    costs = objective.cost(measured.values[objective.metric][kept])
+    value = float(measured.values[objective.metric][kept[int(np.argmin(costs))]])
+    text += f"; the best has {objective.metric} {number(value)}"
+    if best is None or not value or not best[1][objective.metric]:
+        return text
+    return text + f", {value / best[1][objective.metric]:.2f} of the best in the log"
 
 
 def print_proposals(
@@ -147,8 +184,7 @@ def print_proposals(
             cells.append(f"{number(proposal.metrics[name])} ±{number(proposal.spread[name])}")
         cells += [f"{proposal.works:.2f}", f"{proposal.distance:.2f}"]
         if measured:
-            row = measured.row(i)
-            cells.append(number(row[objective]) if row else "does not work")
+            cells.append(_measured(problem, measured, i))
         table.add_row(*map(Text, cells))
     console = Console()
     console.print(table)
@@ -158,6 +194,8 @@ def print_proposals(
     else:
         value = number(best[1][objective])
         console.print(f"best in the log for {names}: {objective} {value}", highlight=False)
+    if measured:
+        console.print(_verdict(problem, best, measured), highlight=False)
     for i, proposal in enumerate(proposals):
         values = " ".join(f"{name}={value}" for name, value in proposal.design.items())
         console.print(f"{i + 1}: {values}", highlight=False)

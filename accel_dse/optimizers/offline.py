@@ -26,6 +26,7 @@ class Offline(Optimizer):
         first: how many designs the model proposes by itself.
         screened: children that are bred for each one that is simulated.
         disagreement: standard deviations of the ensemble that count against a design.
+        limits: held-out errors of the model by which limits are kept; see `Caution`.
         distance: how much unlikeness to the log counts against it; see `Caution`.
 
     Source:
@@ -39,6 +40,7 @@ class Offline(Optimizer):
     first: int = 20
     screened: int = 8
     disagreement: float = 0.0
+    limits: float = 1.0
     distance: float = 0.0
 
     _evolution: Evolution = field(init=False, repr=False, compare=False)
@@ -51,15 +53,16 @@ class Offline(Optimizer):
                 raise OptionError(
                     f"offline: {name}: expected 1 to {high}, got {getattr(self, name)}"
                 )
-        caution = Caution(disagreement=self.disagreement, distance=self.distance)
+        caution = Caution(
+            disagreement=self.disagreement, limits=self.limits, distance=self.distance
+        )
         self._evolution = Evolution(problem=self.problem, seed=self.seed)
         if self.model:
             from accel_dse.surrogates import model_folder
 
             fitted = model_folder.read(Path(self.model))
             self._search = Search(
-                predictor=fitted.predictor,
-                log=fitted.log,
+                fitted=fitted,
                 problem=self.problem,
                 caution=caution,
                 seed=self.seed,

@@ -12,6 +12,9 @@ from accel_dse.surrogates.base import Predictor
 
 Floats = NDArray[np.float64]
 
+TAIL = 0.1
+"""Share of the designs whose error is beyond each of the two quantiles that are kept."""
+
 FEWEST = 5
 """Designs that a figure is made of; of fewer it would be luck."""
 
@@ -30,9 +33,10 @@ def accuracy(predictor: Predictor, dataset: Dataset) -> dict[str, Any]:
     """Figures for each metric on designs that work, averaged over applications, and for which work.
 
     Returns:
-        `metrics`: name -> `kendall`, `spearman`, `median_abs_pct_error`; and `works`: `accuracy`,
-        `auc` (how often of two designs the one that works is thought likelier to). A figure that
-        cannot be made is None.
+        `metrics`: name -> `kendall`, `spearman`, `median_abs_pct_error`, and `low_ratio`,
+        `high_ratio`: what was measured over what was predicted is between the two but for a
+        share `TAIL` on either side; and `works`: `accuracy`, `auc` (how often of two designs the
+        one that works is thought likelier to). A figure that cannot be made is None.
     """
     tables: dict[str, list[dict[str, float]]] = {name: [] for name in predictor.metrics}
     known: list[dict[str, float]] = []
@@ -63,10 +67,14 @@ def metric_figures(predicted: Floats, measured: Floats) -> dict[str, float]:
     same = few or np.ptp(predicted) == 0 or np.ptp(measured) == 0
     with np.errstate(divide="ignore", invalid="ignore"):
         error = 100 * np.abs(predicted / measured - 1)
+        ratio = measured / predicted
+    low, high = (np.nan, np.nan) if few else np.quantile(ratio, (TAIL, 1 - TAIL))
     return {
         "kendall": rank_correlation(predicted, measured),
         "spearman": float("nan") if same else float(spearmanr(predicted, measured).statistic),
         "median_abs_pct_error": float("nan") if few else float(np.median(error)),
+        "low_ratio": float(low),
+        "high_ratio": float(high),
     }
 
 

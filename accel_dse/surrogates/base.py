@@ -92,6 +92,20 @@ class Fitted:
     options: Mapping[str, Any]
     accuracy: Mapping[str, Any]
 
+    def ratios(self, metric: str) -> tuple[float, float]:
+        """What may be measured over what is predicted: the 10 and 90 % quantiles, held out.
+
+        Of the best designs that were held out, as far as the figures tell; of typical ones else;
+        and 1, as if the model were right, where they tell nothing. Never favorable: at most 1,
+        and at least 1.
+        """
+        for part in ("best", "typical"):
+            figures = self.accuracy.get(part, {}).get("metrics", {}).get(metric, {})
+            low, high = figures.get("low_ratio"), figures.get("high_ratio")
+            if low is not None and high is not None:
+                return min(low, 1.0), max(high, 1.0)
+        return 1.0, 1.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Surrogate(ABC):

@@ -25,8 +25,8 @@ def card(fitted: Fitted) -> str:
         "On designs that it did not learn from, before it learned from all in the end. *best*: the "
         "best of each application's log, held out on purpose; *typical*: random ones.",
         "",
-        "| held out | metric | Kendall | Spearman | median error |",
-        "|---|---|---|---|---|",
+        "| held out | metric | Kendall | Spearman | median error | measured / predicted, 8 of 10 |",
+        "|---|---|---|---|---|---|",
         *_accuracy_rows(fitted.accuracy),
         "",
         "Whether a design works (typical ones): "
@@ -56,7 +56,8 @@ def card(fitted: Fitted) -> str:
 def _accuracy_rows(accuracy: Mapping[str, Any]) -> list[str]:
     return [
         f"| {part} | {metric} | {_number(row['kendall'])} | {_number(row['spearman'])} | "
-        f"{_number(row['median_abs_pct_error'])} % |"
+        f"{_number(row['median_abs_pct_error'])} % | "
+        f"{_number(row.get('low_ratio'))} to {_number(row.get('high_ratio'))} |"
         for part in ("best", "typical")
         for metric, row in accuracy.get(part, {}).get("metrics", {}).items()
     ]

@@ -12,8 +12,8 @@ from accel_dse.dataset import Dataset
 from accel_dse.designs import Column, Columns, Design, length, rows
 from accel_dse.errors import OptionError
 from accel_dse.metrics import Metrics
-from accel_dse.problem import Problem
-from accel_dse.surrogates.base import Floats, Predictor
+from accel_dse.problem import Limit, Problem
+from accel_dse.surrogates.base import Fitted, Floats, Predictor
 
 DRAWN = 4_096
 """Random designs that a search begins with."""
@@ -31,6 +31,9 @@ FORBIDDEN = 100.0
 """Cost, in standard deviations, of breaking a limit, and again of breaking it by all of its bound;
 far above any cost of a design."""
 
+BOUNDS = (("disagreement", 100.0), ("limits", 10.0), ("distance", 100.0), ("works", 1.0))
+"""Options of `Caution`, and the most that each may be."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Caution:
@@ -39,17 +42,21 @@ class Caution:
     Attributes:
         disagreement: standard deviations of the ensemble that are added to a cost, and by which
             a limit must be kept.
+        limits: errors by which a limit must be kept, each as large as that of nine in ten of the
+            designs that were held out (`Fitted.ratios`). Designs at a limit are what a search
+            asks for, and a model errs on either side of it.
         distance: added to a cost, in standard deviations of the logged costs, at a distance of 1
             from the nearest logged design that works (0 is the same, 1 is unlike in everything).
         works: least likelihood of working.
     """
 
     disagreement: float = 0.0
+    limits: float = 1.0
     distance: float = 0.0
     works: float = 0.5
 
     def __post_init__(self) -> None:
-        for name, high in (("disagreement", 100.0), ("distance", 100.0), ("works", 1.0)):
+        for name, high in BOUNDS:
             value = getattr(self, name)
             if not 0 <= value <= high:
                 raise OptionError(f"{name}: expected 0 to {high:g}, got {value}")
@@ -79,32 +86,35 @@ class Search:
     """A search of a model for the designs that are best for a problem.
 
     Attributes:
-        predictor: the model; it must know the problem's networks, or be able to.
-        log: what it was made from.
+        fitted: the model; it must know the problem's networks, or be able to.
         problem: what is wanted. Its space is the model's.
         caution: how much the model is distrusted.
         seed: fixes the random starts.
     """
 
-    predictor: Predictor
-    log: Dataset
+    fitted: Fitted
     problem: Problem
     caution: Caution = field(default_factory=Caution)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.problem.space.content()["parameters"] != self.log.space.content()["parameters"]:
+        log = self.fitted.log
+        if self.problem.space.content()["parameters"] != log.space.content()["parameters"]:
             raise OptionError(
-                f"the model is of space {self.log.space.name!r}, the problem of "
+                f"the model is of space {log.space.name!r}, the problem of "
                 f"{self.problem.space.name!r}: their parameters differ"
             )
         if len(self.problem.objectives) != 1:
             raise OptionError("a model is searched for one objective at a time")
-        self.problem.check_metrics(self.predictor.metrics)
+        self.problem.check_metrics(self.fitted.predictor.metrics)
+
+    @property
+    def _log(self) -> Dataset:
+        return self.fitted.log
 
     @cached_property
     def _informed(self) -> Predictor:
-        predictor = self.predictor
+        predictor = self.fitted.predictor
         for workload, _ in self.problem.workloads:
             if workload.name not in predictor.applications:
                 predictor = predictor.with_application(workload)
@@ -113,14 +123,14 @@ class Search:
     @cached_property
     def _working(self) -> Floats:
         """The codes of the logged designs that work, each once, shape `(n, width)`."""
-        log = self.log.rows(self.log.feasible)
+        log = self._log.rows(self._log.feasible)
         return np.unique(encoding.encoded(self.problem.space.parameters, log.columns), axis=0)
 
     @cached_property
     def _scale(self) -> tuple[bool, float, float]:
         """Whether costs are compared by their logarithm; mean and deviation of the logged ones."""
         objective = self.problem.objectives[0]
-        costs = objective.cost(self.log.metrics[objective.metric][self.log.feasible])
+        costs = objective.cost(self._log.metrics[objective.metric][self._log.feasible])
         logarithmic = bool((costs > 0).all())
         seen = np.log(costs) if logarithmic else costs
         return logarithmic, float(seen.mean()), float(seen.std()) or 1.0
@@ -183,7 +193,8 @@ class Search:
         score = (np.log(np.maximum(cost, 1e-300)) if logarithmic else cost) - middle
         score = score / deviation
         for limit in self.problem.limits:
-            beyond = np.maximum(limit.violation(metrics.values[limit.metric]), 0.0)
+            feared = metrics.values[limit.metric] * self._ratio(limit)
+            beyond = np.maximum(limit.violation(feared), 0.0)
             score = score + FORBIDDEN * ((beyond > 0) + beyond / (abs(limit.bound) or 1.0))
         hardly = np.maximum(caution.works - works, 0.0)
         score = score + FORBIDDEN * ((hardly > 0) + hardly)
@@ -191,6 +202,12 @@ class Search:
             codes = encoding.encoded(self.problem.space.parameters, columns)
             score = score + caution.distance * self._gap(codes, self._working)
         return np.asarray(score)
+
+    def _ratio(self, limit: Limit) -> float:
+        """What is feared to be measured, over what is predicted, of a limited metric."""
+        low, high = self.fitted.ratios(limit.metric)
+        ratio = high if limit.relation == "<=" else low
+        return max(1.0 + self.caution.limits * (ratio - 1.0), 0.0)
 
     def _metrics(self, columns: Columns, deviations: float) -> tuple[Metrics, Floats]:
         """Predicted metrics of the problem, made worse by some deviations; least likelihoods."""
@@ -245,7 +262,7 @@ class Search:
 
     def _good_of_log(self) -> Columns:
         """The best logged designs, by what was measured."""
-        log = self.log.rows(self.log.accepted(self.problem.goal))
+        log = self._log.rows(self._log.accepted(self.problem.goal))
         cost = self.problem.objectives[0].cost(log.metrics[self.problem.objectives[0].metric])
         return rows(log.columns, np.argsort(cost, kind="stable")[: 10 * CLIMBERS])
 

@@ -38,6 +38,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "no trend": {"trend": False},
     "embeddings begin at random": {"ordered": False},
     "as in PRIME": {"margin": -100.0, "trend": False, "ordered": False, "over_limit": "refused"},
+    "limits kept by the prediction alone": {"caution": {"limits": 0.0}},
     "disagreement penalty": {"caution": {"disagreement": 1.0}},
     "distance penalty": {"caution": {"distance": 2.0}},
     "both penalties": {"caution": {"disagreement": 1.0, "distance": 2.0}},
@@ -52,9 +53,8 @@ def one(bench: Bench, application: str, seed: int, variant: Mapping[str, Any]) -
     model = Conservative(
         seed=seed, steps=bench.size.steps, members=bench.size.members, **options
     ).fit(log, Goal((Objective(OBJECTIVE),), problem.limits))
-    proposals = Search(
-        predictor=model.predictor, log=log, problem=problem, caution=caution, seed=seed
-    ).propose(PROPOSED)
+    search = Search(fitted=model, problem=problem, caution=caution, seed=seed)
+    proposals = search.propose(PROPOSED)
     trials = bench.simulate(problem, [proposal.design for proposal in proposals], 0)
     known = best_logged(log, problem)
     return {

@@ -150,7 +150,7 @@ class Bench:
         model = Conservative(
             seed=seed, alpha=ALPHA, beta=BETA, steps=self.size.steps, members=self.size.members
         ).fit(log, goal)
-        search = Search(predictor=model.predictor, log=log, problem=problem, seed=seed)
+        search = Search(fitted=model, problem=problem, seed=seed)
         proposals = search.propose(PROPOSED)
         seconds = time.process_time() - started
         trials = self.simulate(problem, [proposal.design for proposal in proposals], 0)

@@ -20,7 +20,7 @@ def model():
 
 
 def search(model, problem=PROBLEM, **options):
-    return Search(predictor=model.predictor, log=model.log, problem=problem, **options)
+    return Search(fitted=model, problem=problem, **options)
 
 
 def test_proposals_are_valid_different_and_best_first(model):
@@ -89,6 +89,36 @@ def test_distrust_of_disagreement_makes_scores_worse(model):
     )
     assert (wary >= trusting - 1e-9).all()
     assert (wary > trusting).any()
+
+
+def erring(model, low, high):
+    """A model whose held-out areas are between `low` and `high` of the predicted ones."""
+    figures = {"area_mm2": {"low_ratio": low, "high_ratio": high}}
+    return replace(model, accuracy={"best": {"metrics": figures}})
+
+
+def test_a_limit_is_kept_with_room_for_the_error_on_held_out_designs(model):
+    wrong = erring(model, 0.8, 1.5)
+    assert all(p.metrics["area_mm2"] <= 2.0 for p in search(wrong).propose(5))
+    trusting = search(wrong, caution=Caution(limits=0.0)).propose(5)
+    assert max(p.metrics["area_mm2"] for p in trusting) > 2.0
+    least = replace(PROBLEM, limits=(Limit("area_mm2", ">=", 2.0),))
+    assert all(p.metrics["area_mm2"] >= 2.5 for p in search(wrong, least).propose(5))
+
+
+def test_a_model_that_errs_on_the_safe_side_gets_no_more_room(model):
+    assert erring(model, 0.5, 0.9).ratios("area_mm2") == (0.5, 1.0)
+
+
+def test_where_little_was_held_out_the_model_is_taken_at_its_word(model):
+    assert erring(model, None, None).ratios("area_mm2") == (1.0, 1.0)
+    assert replace(model, accuracy={}).ratios("area_mm2") == (1.0, 1.0)
+
+
+def test_a_fit_knows_how_far_it_errs_on_either_side(model):
+    low, high = model.ratios("area_mm2")
+    assert 0 < low <= 1 <= high < 3
+    assert low < high
 
 
 def test_designs_for_several_networks_are_judged_together():

@@ -60,6 +60,17 @@ class Curves:
         rows = [i for i, run in enumerate(self.runs) if run.contestant.label == label]
         return np.array(sorted(rows, key=lambda i: self.runs[i].seed))
 
+    def quartiles(self, label: str) -> Floats:
+        """The best value so far over a contestant's seeds, shape `(3, trials)`: better first.
+
+        In the unit of the first objective; NaN as long as that quartile of the seeds has no
+        accepted design.
+        """
+        costs = self.best[self.of(label)]
+        found = np.quantile(costs, (0.25, 0.5, 0.75), axis=0, method="nearest")
+        known = np.where(np.isfinite(found), found, np.nan)
+        return np.asarray(self.goal.objectives[0].cost(known))  # turns a cost back, too
+
     def only(self, labels: Sequence[str]) -> "Curves":
         """The runs of some contestants alone."""
         rows = [i for i, run in enumerate(self.runs) if run.contestant.label in labels]

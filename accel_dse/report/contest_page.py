@@ -54,20 +54,14 @@ def content(outcome: Outcome) -> dict[str, Any]:
 
 def _line(curves: Curves, standing: Standing) -> dict[str, Any]:
     """Quartiles of the best value so far, where any of them changes; None before a design."""
-    objective = curves.goal.objectives[0]
-    costs = curves.best[curves.of(standing.label)]
-    low, middle, high = np.quantile(costs, (0.25, 0.5, 0.75), axis=0, method="nearest")
-    steps = np.stack([low, middle, high])
-    turns = np.flatnonzero((steps[:, 1:] != steps[:, :-1]).any(axis=0)) + 1
+    steps = curves.quartiles(standing.label)
+    filled = np.nan_to_num(steps, nan=np.inf)
+    turns = np.flatnonzero((filled[:, 1:] != filled[:, :-1]).any(axis=0)) + 1
     at = np.unique([0, *turns, steps.shape[1] - 1])
-    values = [
-        np.asarray(objective.cost(np.where(np.isfinite(row), row, np.nan))).tolist()
-        for row in steps[:, at]
-    ]
     return {
         "label": standing.label,
         "at": (at + 1).tolist(),
-        **dict(zip(("low", "middle", "high"), values)),
+        **dict(zip(("low", "middle", "high"), steps[:, at].tolist())),
     }
 
 

@@ -45,16 +45,11 @@ def best_so_far(axes: Axes, curves: Curves, found: list[Standing]) -> None:
     trials = np.arange(1, curves.budget + 1)
     ends = []
     for place, standing in enumerate(found):
-        costs = curves.best[curves.of(standing.label)]
-        low, middle, high = np.quantile(costs, (0.25, 0.5, 0.75), axis=0, method="nearest")
+        low, middle, high = curves.quartiles(standing.label)
         color, dash = COLORS[place % len(COLORS)], DASHES[place % len(DASHES)]
-        values = [
-            np.asarray(objective.cost(np.where(np.isfinite(cost), cost, np.nan)))
-            for cost in (low, middle, high)
-        ]
-        axes.plot(trials, values[1], dash, color=color, lw=1.6, label=standing.label)
-        axes.fill_between(trials, values[0], values[2], color=color, alpha=0.12, lw=0)
-        seen = values[1][np.isfinite(values[1])]
+        axes.plot(trials, middle, dash, color=color, lw=1.6, label=standing.label)
+        axes.fill_between(trials, low, high, color=color, alpha=0.12, lw=0)
+        seen = middle[np.isfinite(middle)]
         ends += [seen[min(len(seen) // 20, len(seen) - 1)], seen[-1]] if len(seen) else []
     axes.set_title(f"{objective.metric}, best so far")
     axes.set_xlabel("simulations")

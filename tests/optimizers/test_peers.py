@@ -183,3 +183,13 @@ def test_a_peer_searches_structured_spaces():
     problem = Problem(space, (network,), (Objective("latency_cycles", "minimize"),))
     for design in peer("optuna_tpe", problem).ask(5):
         space.check(design)
+
+
+@pytest.mark.parametrize("name", ["optuna_tpe", "nevergrad", "pymoo", "smac"])
+def test_a_parameter_with_one_value_is_none_of_a_peers_variables(name):
+    parts = (Integer("cores", 4, 4), Factorization("tile", 1, 3), Integer("ports", 1, 9))
+    space = DesignSpace("fixed", parts)
+    assert [variable.name for variable in Variables(space).all] == ["ports"]
+    problem = Problem(space, toy_problem().workloads, (Objective("latency_cycles", "minimize"),))
+    designs = peer(name, problem).ask(3)
+    assert {(design["cores"], design["tile"]) for design in designs} == {(4, (1, 1, 1))}

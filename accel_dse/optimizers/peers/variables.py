@@ -30,7 +30,10 @@ class Variable:
 
 
 class Variables:
-    """A space as variables. A structured parameter is as many numbers as it is encoded in."""
+    """A space as variables.
+
+    A structured parameter is as many numbers as it is encoded in; one with a single value is none.
+    """
 
     def __init__(self, space: DesignSpace) -> None:
         self._space = space
@@ -43,8 +46,7 @@ class Variables:
         vectors: list[dict[str, int | float]] = [{} for _ in designs]
         for parameter, part in zip(self._space.parameters, self._parts):
             column = columns[parameter.name]
-            counted = part[0].kind != "number"
-            codes = parameter.index(column)[:, None] if counted else parameter.encode(column)
+            codes = parameter.index(column)[:, None] if _counted(part) else parameter.encode(column)
             for row, vector in zip(codes.tolist(), vectors):
                 vector.update({variable.name: value for variable, value in zip(part, row)})
         return vectors
@@ -53,17 +55,25 @@ class Variables:
         """The inverse of `vectors`; numbers go to the nearest value. They may break constraints."""
         columns = {}
         for parameter, part in zip(self._space.parameters, self._parts):
+            if not part:
+                columns[parameter.name] = parameter.choice(np.zeros(len(vectors), dtype=np.int64))
+                continue
             codes = np.array([[vector[v.name] for v in part] for vector in vectors])
-            counted = part[0].kind != "number"
             columns[parameter.name] = (
                 parameter.choice(codes[:, 0].astype(np.int64))
-                if counted
+                if _counted(part)
                 else parameter.decode(codes.astype(np.float64))
             )
         return self._space.designs(columns)
 
 
+def _counted(part: Sequence[Variable]) -> bool:
+    return bool(part) and part[0].kind != "number"
+
+
 def _variables(parameter: Parameter) -> list[Variable]:
+    if parameter.count == 1:
+        return []
     if isinstance(parameter, Categorical):
         return [Variable(parameter.name, "category", int(parameter.count))]
     if parameter.width == 1 and parameter.count <= MOST_STEPS:

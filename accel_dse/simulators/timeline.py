@@ -54,10 +54,12 @@ this is exact. Two steps that start alike go alike; `timeline_skip` uses it so t
 depends on the number of steps.
 
 **Stalls.** Each cycle in which the array does not work has one cause. `start-up`: before the first
-step. `fill`: as above. `issue`, `latency` and `<level>: <tensor>`: the step waits for a tile whose
-transfer is being issued, is on its way, or uses or waits for that level's channel (or for a place);
-or that channel streams operands. `write-back`: the step waits for a place for its outputs, or for
-sums behind others. `final drain`: after the last step.
+step. `fill`: as above. `<level>: <tensor>`: the step waits for a tile that comes through that
+level's channel or stands in its queue, or the channel streams operands. Such a wait is shared out
+among the tensors in proportion to how long the transfers of the step keep the channel, and `issue`
+has its part in it: a tile that comes last is not to blame for those before it. `latency`: the tile
+is on its way. `write-back`: the step waits for outputs to leave a place or, those of steps before,
+a channel. `final drain`: after the last step. `timeline_causes` finds them.
 """
 
 # A record has no type that mypy knows.

@@ -7,7 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from accel_dse.simulators.loop_records import INDEXES, MAX_LEVELS, OUTPUTS, Ints
+from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, Ints
+from accel_dse.simulators.timeline_causes import (
+    CHANNEL,
+    FILL,
+    FINAL_DRAIN,
+    ISSUE,
+    MAX_TALLIES,
+    PLACE,
+    QUEUE,
+    START_UP,
+    WORDS,
+    WRITE_BACK,
+    blame,
+)
 from accel_dse.simulators.timeline_moves import END, START, moved, step
 from accel_dse.simulators.timeline_plan import (
     MAX_CLOCKS,
@@ -17,12 +30,6 @@ from accel_dse.simulators.timeline_plan import (
     WRITE,
     compiled,
 )
-
-START_UP, FILL, ISSUE, LATENCY, WRITE_BACK, FINAL_DRAIN, CHANNEL = range(7)
-"""Where in `tally` a cause of stalls is. `CHANNEL + 3 * level + tensor` is waiting for a level's
-channel; after all those comes, for each lane, for how long it was busy."""
-
-MAX_TALLIES = CHANNEL + 5 * MAX_LEVELS
 
 MEMORY = 8
 """Played loops that `timeline_skip` remembers at each depth."""
@@ -43,9 +50,11 @@ STATE = np.dtype(
         ("place", np.int64, (MAX_LINKS,)),
         ("begun", np.int64, (MAX_LINKS,)),
         ("spent", np.int64, (MAX_LINKS,)),
-        ("behind", np.uint8, (MAX_LINKS,)),
+        ("waited_for", np.int64, (MAX_LINKS,)),
         ("written_from", np.int64, (MAX_LINKS,)),
         ("written_for", np.int64, (MAX_LINKS,)),
+        # For sharing a wait out.
+        ("share", np.int64, (4,)),
         # By depth: the iteration that later ones are compared with, and the clocks touched since.
         ("seen_index", np.int64, (MAX_LOOPS,)),
         ("seen_power", np.int64, (MAX_LOOPS,)),
@@ -69,9 +78,9 @@ STATE = np.dtype(
 `clock[0]` is the array's: when it may start its next step, or when it ended its last one. Inside a
 loop, `mask` has the dimensions that are at the edge, `fresh` is whether outputs have no products
 from outside iterations yet, `final` whether those get no more of them. `begun` and `spent` are the
-start and the cycles of a link's last transfer inward, `behind` whether it waited for its channel or
-a place rather than for its words; `written_from` and `written_for` are those of its last transfer
-outward. The rest belongs to `timeline_skip`.
+start and the cycles of a link's last transfer inward, `waited_for` what it waited for last, and
+`written_from` and `written_for` the first two of its last transfer outward. `share` is of
+`timeline_causes`, the rest of `timeline_skip`.
 """
 
 
@@ -152,7 +161,7 @@ def advance(machine: Any, plan: Any, state: Any, row: int, fresh: bool, final: b
         final: whether the outputs that leave have all their products.
     """
     now = start = state.clock[0]
-    binding = -1
+    binding = last = -1
     for t in range(2):
         ready = 0
         for k in range(plan.first[t], plan.first[t + 1]):
@@ -162,15 +171,16 @@ def advance(machine: Any, plan: Any, state: Any, row: int, fresh: bool, final: b
                     freed = plan.freed[k]
                     place, state.clock[freed] = state.clock[freed], place
                 ready = load(machine, plan, state, row, k, place, ready)
+                last = k
         if ready > start:
             start = ready
-            binding = plan.first[t + 1] - 1
+            binding = last
     ready = exchange_outputs(machine, plan, state, row, fresh, final)
     if ready > start:
         start = ready
         binding = plan.links - 1
     if start > now:
-        blame(machine, plan, state, binding, start - now, fresh)
+        blame(machine, plan, state, row, binding, start - now, fresh)
     state.tally[FILL] += plan.fill[row]
     state.clock[0] = start + plan.fill[row]
 
@@ -188,15 +198,15 @@ def load(machine: Any, plan: Any, state: Any, row: int, k: int, place: int, sour
     level = plan.source[k]
     cycles = plan.load[row, k]
     channel = plan.channel[level, READ]
-    wait = max(state.clock[channel], place)
-    begun = max(wait, source)
+    queue = state.clock[channel]
+    begun = max(queue, place, source)
     done = begun + cycles
     state.clock[channel] = done
     if plan.tensor[k] != OUTPUTS and k > plan.first[plan.tensor[k]] and plan.used[k - 1] > 0:
         state.clock[plan.used[k - 1]] = done
     state.begun[k] = begun
     state.spent[k] = cycles
-    state.behind[k] = source <= wait
+    state.waited_for[k] = PLACE if place == begun else QUEUE if queue == begun else WORDS
     state.tally[state.lanes + plan.lane[level, READ]] += cycles
     return done + machine.latency[level]
 
@@ -260,36 +270,8 @@ def take_outputs(
     place = state.place[k]
     if not fresh:
         return load(machine, plan, state, row, k, place, source)
-    state.behind[k] = source <= place
+    state.waited_for[k] = PLACE if source <= place else WORDS
     return max(place, source)
-
-
-@compiled
-def blame(machine: Any, plan: Any, state: Any, link: int, gap: int, fresh: bool) -> None:
-    """Says what the last `gap` cycles before a link's tile was there were spent on.
-
-    From the latest to the first: latency, transfer, issue, then waiting for the channel or a place;
-    or, if the words themselves were late, the same for the link outside. Outputs wait for a place
-    or the channel because others are written back.
-    """
-    while gap > 0:
-        level = plan.source[link]
-        tensor = plan.tensor[link]
-        channel = CHANNEL + 3 * level + tensor
-        if tensor != OUTPUTS or not fresh:
-            part = min(gap, machine.latency[level])
-            state.tally[LATENCY] += part
-            gap -= part
-            part = min(gap, state.spent[link] - machine.issue[level])
-            state.tally[channel] += part
-            gap -= part
-            part = min(gap, machine.issue[level])
-            state.tally[ISSUE] += part
-            gap -= part
-        if state.behind[link]:
-            state.tally[WRITE_BACK if tensor == OUTPUTS else channel] += gap
-            return
-        link -= 1
 
 
 @compiled
@@ -301,7 +283,7 @@ def compute(machine: Any, layer: Ints, plan: Any, state: Any) -> int:
     step(machine, layer, plan, mask)
     start = state.clock[0]
     free = end = start + plan.compute[mask]
-    cause = 0
+    level = busy = tensor = 0
     for s in range(plan.streams[mask]):
         cycles = plan.stream[mask, s]
         lane = plan.stream_lane[mask, s]
@@ -311,9 +293,11 @@ def compute(machine: Any, layer: Ints, plan: Any, state: Any) -> int:
             state.clock[clock] = done
         state.tally[state.lanes + lane] += cycles
         if done > end:
-            end = done
-            cause = CHANNEL + 3 * (lane // 2) + plan.stream_tensor[mask, s]
-    state.tally[cause] += end - free
+            end, busy = done, cycles
+            level, tensor = lane // 2, plan.stream_tensor[mask, s]
+    streaming = min(end - free, busy)
+    state.tally[CHANNEL + 3 * level + tensor] += streaming
+    state.tally[WRITE_BACK] += end - free - streaming
     state.clock[0] = end
     return plan.streamed[mask]
 

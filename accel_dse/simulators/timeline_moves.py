@@ -374,11 +374,13 @@ def _demand(machine: Any, layer: Ints, plan: Any, mask: int) -> None:
         i = plan.source[k]
         bits = _sent(layer, plan, k, mask, 1, 1)
         bits *= machine.word_bits[i, PARTIAL if t == OUTPUTS else t]
+        kept = 0.0
         for way in range(2):
             asked = way == READ if t != OUTPUTS else way == WRITE or plan.accumulates
             if asked:
                 plan.demand[i, way] += bits
                 at = READ if machine.shared[i] else way
-                if bits > plan.most[i, at]:
-                    plan.most[i, at] = bits
+                kept = bits / machine.rate[i, way] + (kept if machine.shared[i] else 0.0)
+                if kept > plan.most[i, at]:
+                    plan.most[i, at] = kept
                     plan.heaviest[i, at] = t

@@ -170,6 +170,10 @@ class _Player:
         now = int(self.state["clock"][0])
         before = self.state["tally"].copy()
         yield
+        self._stalled(now, before)
+
+    def _stalled(self, now: int, before: Any) -> None:
+        """What the array waited for from `now` on, since the tally was `before`."""
         for name, cycles in self._stalls(before, self.state["tally"]).items():
             self.events.append(Event(ARRAY, name, "stall", now, cycles))
             now += cycles
@@ -207,8 +211,7 @@ class _Player:
         mask = int(state["mask"][int(plan["loops"])])
         cycles = int(plan["compute"][mask])
         self.events.append(Event(ARRAY, "compute", "step", start, cycles))
-        for name, stalled in self._stalls(before, state["tally"]).items():
-            self.events.append(Event(ARRAY, name, "stall", start + cycles, stalled))
+        self._stalled(start + cycles, before)
         for s in range(int(plan["streams"][mask])):
             level, way = divmod(int(plan["stream_lane"][mask, s]), 2)
             clock = int(plan["stream_clock"][mask, s])

@@ -33,6 +33,14 @@ def test_no_layer_is_faster_than_its_array_or_any_of_its_channels(block):
         assert found.stalls.sum() == found.cycles[0] - found.compute_cycles[0], seed
 
 
+def test_no_channel_is_waited_for_longer_than_it_works():
+    for seed in SEEDS:
+        case = random_case(seed)
+        found = simulate_case(case)
+        waited = found.stalls[0, found.causes.index("final drain") + 1 :].reshape(-1, 3).sum(axis=1)
+        assert (waited <= found.busy_cycles[0].sum(axis=1)).all(), seed
+
+
 def test_the_array_works_once_for_each_multiply_accumulate_it_cannot_do_beside_another():
     for seed in SEEDS:
         case = random_case(seed)

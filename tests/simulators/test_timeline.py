@@ -131,9 +131,12 @@ def test_loads_wait_for_the_last_use_where_there_is_one_place():
     case = one_case(hardware, gemm(c=10), loops=[{"C": 10}, {}])
     found = simulate_case(case)
     assert found.cycles[0] == 10 * (2 + 1) + 1
-    assert found.stalls[0, found.causes.index("start-up")] == 2
-    assert found.stalls[0, found.causes.index("level0: inputs")] == 9 * 2
-    assert found.stalls[0, found.causes.index("final drain")] == 1
+    assert waits(case) == {
+        "start-up": 2,
+        "level0: weights": 9,
+        "level0: inputs": 9,
+        "final drain": 1,
+    }
 
 
 def test_two_places_need_room_for_two_tiles():
@@ -250,6 +253,92 @@ def test_operands_take_the_bandwidth_of_the_level_that_keeps_them():
     found = simulate_case(case)
     assert found.stalls[0, found.causes.index("level1: weights")] == 50
     assert found.cycles[0] == 150 + 1  # and the sum is read once more, to be written back
+
+
+def waits(case):
+    """Cycles by cause, of those that the array waits for."""
+    found = simulate_case(case)
+    return {cause: int(n) for cause, n in zip(found.causes, found.stalls[0]) if n}
+
+
+def test_a_fully_connected_layer_of_one_row_waits_for_its_weights():
+    # A step loads 200 weights, then the 20 inputs that they meet, and computes for 100 cycles.
+    hardware, split = two_levels(), [{}, {"K": 2}]
+    loops = [{"K": 3}, {"K": 5, "C": 20}]
+    case = one_case(hardware, gemm(k=30, c=20), loops=loops, split=split)
+    assert waits(case) == {"start-up": 220, "level0: weights": 2 * 100, "final drain": 10}
+    # Where inputs come again with each tile of weights, and last, they share the wait of 44 - 20
+    # cycles at each of the 9 further steps: weights keep the channel for 40 cycles, inputs for 4.
+    case = one_case(hardware, gemm(k=10, c=40), loops=[{"C": 10}, {"K": 5, "C": 4}], split=split)
+    assert waits(case) == {
+        "start-up": 44,
+        "level0: weights": 9 * 22,
+        "level0: inputs": 9 * 2,
+        "final drain": 10,
+    }
+
+
+def test_a_wait_for_a_place_of_outputs_that_leave_after_weights_is_for_weights():
+    # One channel, two places for what is read and one for outputs: a sum leaves after the 8 weights
+    # of the next step have come, and only then the next one has its place.
+    keeps = np.array([[True] * 3, [True, True, False], [False, False, True]])
+    hardware = make_hardware(
+        3,
+        keeps=keeps,
+        shared_bits_per_cycle=np.array([[8.0, np.inf, np.inf]]),
+        double_buffered=np.array([True, True, False]),
+    )
+    case = one_case(hardware, gemm(k=5, c=8), loops=[{"K": 5}, {}, {"C": 8}])
+    # 16 words before the first step. It ends at 24, as the next 8 weights have come; its sum leaves
+    # until 25. The next 8 come until 33 while the array works, its sum leaves until 34, and so on.
+    assert waits(case) == {"start-up": 16, "write-back": 4, "final drain": 1}
+    slow = make_hardware(
+        3,
+        keeps=keeps,
+        shared_bits_per_cycle=np.array([[4.0, np.inf, np.inf]]),
+        double_buffered=np.array([True, True, False]),
+    )
+    # Twice as long, all of it: the array works for 8 cycles while 16 of weights and 2 of the sum
+    # pass, and waits for 10. The last 2 are those of its place; what comes before is shared out as
+    # the step keeps the channel, 16 to 2.
+    assert waits(Case(slow, case.layer, case.mapping)) == {
+        "start-up": 32,
+        "level0: weights": 4 * 7,
+        "level0: outputs": 4 * 1,
+        "write-back": 4 * 2,
+        "final drain": 2,
+    }
+
+
+def test_a_wait_behind_writes_on_a_shared_channel_is_for_outputs_too():
+    # Each step reads four rows, works on them for four cycles, and writes four rows.
+    hardware = make_hardware(2, shared_bits_per_cycle=np.array([[8.0, np.inf]]))
+    case = one_case(hardware, gemm(p=20), loops=[{"P": 5}, {"P": 4}])
+    # A weight and four rows until 5; then four more until 9, while the array works. From here on
+    # reads and writes alternate: the array waits for 4 cycles in 8, at three steps.
+    assert waits(case) == {
+        "start-up": 5,
+        "level0: inputs": 6,
+        "level0: outputs": 6,
+        "final drain": 4,
+    }
+
+
+def test_a_tile_that_queues_behind_late_words_waits_for_those():
+    # The buffer holds both inputs; weights come through it, two in 16 cycles of DRAM, and inputs
+    # leave it last, as their turn in its queue is after weights.
+    hardware = make_hardware(3, read_bits_per_cycle=np.array([[1.0, 8.0, np.inf]]))
+    case = one_case(hardware, gemm(k=6, c=2), loops=[{"K": 6}, {"C": 2}, {}])
+    # The first step begins at 16 + 16 + 1. The second of each two waits for one cycle in which the
+    # buffer sends a weight. The next weights are there at 48, 64, ..., and reach the array with an
+    # input two cycles later: 14 cycles after it stopped at first, then 13.
+    assert waits(case) == {
+        "start-up": 33,
+        "level0: weights": 12 + 4 * 11,
+        "level1: weights": 6 + 5,
+        "level1: inputs": 5,
+        "final drain": 1,
+    }
 
 
 def test_cost_does_not_grow_with_the_number_of_steps():

@@ -30,10 +30,11 @@ import numpy as np
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
 from accel_dse.simulators import loop_counts, mapper
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INDEXES, INPUTS, OUTPUTS, PARTIAL, WEIGHTS, Ints
 from accel_dse.simulators.map_terms import ENERGY, LATENCY, Floats, fits, tile_words
 from accel_dse.simulators.timeline import cycles_of, new_scratch
-from accel_dse.simulators.timeline_plan import compiled, pack_machine
+from accel_dse.simulators.timeline_plan import pack_machine
 from accel_dse.workload import Layer
 
 PERMUTATIONS = np.array(

@@ -23,8 +23,8 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import (
     INDEXES,
     INPUTS,
@@ -58,7 +58,7 @@ from accel_dse.simulators.loop_tiles import (
 __all__ = ["check", "count", "measure", "new_work", "pack", "pack_layers", "totals"]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def count(
     chip: Any,
     layer: Ints,
@@ -75,7 +75,7 @@ def count(
         _count(chip, work)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _count(chip: Any, work: Any) -> None:
     """Counts accesses where all factors divide: from the units outward, for each tensor."""
     levels = chip.levels
@@ -125,7 +125,7 @@ def _count(chip: Any, work: Any) -> None:
             copies *= work.split[i] / work.parts[i]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def way(chip: Any, level: int, together: float) -> float:
     """How far a word goes for each instance that gets it, over half the side of what they span.
 
@@ -149,7 +149,7 @@ def way(chip: Any, level: int, together: float) -> float:
     return min(1.0, (2 * root_f + 1 - 2 / root_f - (root_f - 1) / root_n) / together)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def fetched(work: Any, tensor: int, level: int) -> float:
     """Words that one instance of `level` gets of `tensor` in all, where all factors divide.
 
@@ -160,7 +160,7 @@ def fetched(work: Any, tensor: int, level: int) -> float:
     return words - _slid(work, level) if tensor == INPUTS else words
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _slid(work: Any, level: int) -> float:
     """Words of inputs that one instance of `level` need not fetch since its window slides.
 
@@ -202,7 +202,7 @@ def _slid(work: Any, level: int) -> float:
     return work.tile[level, INPUTS] / rows * (rows - move) * times
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _count_clipped(chip: Any, work: Any) -> None:
     """Counts accesses where some factor does not divide: clipped tiles have fewer words."""
     levels = chip.levels
@@ -235,7 +235,7 @@ def _count_clipped(chip: Any, work: Any) -> None:
     _skip_first(chip, work)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _exchange(chip: Any, work: Any, tensor: int, outer: int, inner: int) -> None:
     """Counts what passes between two levels that keep `tensor` and have none between them that
     does; `inner == levels` stands for the multiply-accumulate units.
@@ -263,7 +263,7 @@ def _exchange(chip: Any, work: Any, tensor: int, outer: int, inner: int) -> None
         work.total_reads[outer, tensor] = asked_in_all
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _moved(chip: Any, work: Any, tensor: int, outer: int, inner: int) -> tuple[float, float]:
     """Words of `tensor` between instances of `outer` and the tiles of `inner` under them.
 
@@ -323,7 +323,7 @@ def _moved(chip: Any, work: Any, tensor: int, outer: int, inner: int) -> tuple[f
     return busiest, total
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _counted(work: Any, first: int, d: int) -> int:
     """At how many of the outermost levels steps along `d` are not inside the loop `first`."""
     if first == 0:
@@ -335,7 +335,7 @@ def _counted(work: Any, first: int, d: int) -> int:
     return level
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _skip_first(chip: Any, work: Any) -> None:
     """Turns updates of outputs into reads of what was there before, and takes back those fetches
     and reads that would be of sums not begun: a first update is written, not added.
@@ -364,7 +364,7 @@ def _skip_first(chip: Any, work: Any) -> None:
             work.total_final_updates[i] = outputs
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def add_up(chip: Any, work: Any) -> None:
     """Sets `total_*`, over all instances; `count` has done so already where factors do not
     divide.
@@ -379,7 +379,7 @@ def add_up(chip: Any, work: Any) -> None:
             work.total_updates[i, t] = work.updates[i, t] * work.instances[i]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def totals(chip: Any, layer: Ints, work: Any) -> tuple[float, float]:
     """Cycles and dynamic energy (pJ) of what `count` counted; sets `level_cycles` and DRAM bits.
 
@@ -439,20 +439,20 @@ def totals(chip: Any, layer: Ints, work: Any) -> tuple[float, float]:
     return cycles, energy
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def macs(layer: Ints) -> float:
     """Multiply-accumulates of one run."""
     inputs = float(layer[N] * layer[G] * layer[K] * layer[C])
     return inputs * float(layer[P] * layer[Q] * layer[R] * layer[S])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def larger(a: float, b: float) -> float:
     """The larger of two numbers, without a branch."""
     return a if a > b else b
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _throttled(chip: Any, level: int, compute: float, read: float, written: float) -> float:
     """Cycles if `compute` cycles ask for `read` and `written` bits each, of one instance.
 
@@ -468,7 +468,7 @@ def _throttled(chip: Any, level: int, compute: float, read: float, written: floa
     return np.ceil(compute / speed)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def measure(
     chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, order: Ints, work: Any
 ) -> tuple[int, float, float]:

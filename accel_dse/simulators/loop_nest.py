@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
 from accel_dse.simulators import loop_counts, loop_records, loop_rules, loop_timeloop
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import LAYER, Ints, rows_of
 from accel_dse.simulators.loop_timeloop import Conventions
 from accel_dse.simulators.threads import in_threads
-from accel_dse.simulators.timeline_plan import compiled
 from accel_dse.workload import DIMS, TENSORS, Layer
 
 BLOCK = 1 << 15

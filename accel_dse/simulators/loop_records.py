@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
+from accel_dse.simulators.kernels import compiled
 from accel_dse.workload import DIMS, RELEVANT, TENSORS, Layer
 
 Ints = NDArray[np.int64]
@@ -174,7 +175,7 @@ def rows_of(mappings: Mappings) -> Any:
     return tuple(np.ascontiguousarray(part).view(ROW)[:, :, 0] for part in parts)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def take(rows: Any, m: int, levels: int, work: Any) -> None:
     """Copies mapping `m` of what `rows_of` returned into `work`."""
     temporal, spatial_x, spatial_y, order = rows

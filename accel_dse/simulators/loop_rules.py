@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import (
     INDEXED,
     INPUTS,
@@ -55,7 +56,7 @@ LAST = np.array([seen.bit_length() for seen in range(256)], dtype=np.uint8)
 """The number, from 1, of the highest bit that is set."""
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def check(
     chip: Any,
     layer: Ints,
@@ -219,7 +220,7 @@ def _last(seen: int, outside: int, before: int) -> int:
     return (outside + innermost if innermost else before) & 127
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _spans_whole(chip: Any, layer: Ints, work: Any) -> bool:
     """Whether each tile spans those dimensions that its level must hold whole."""
     for i in range(chip.levels):
@@ -229,7 +230,7 @@ def _spans_whole(chip: Any, layer: Ints, work: Any) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _broken_rule(
     chip: Any, layer: Ints, temporal: Ints, spatial_x: Ints, spatial_y: Ints, work: Any
 ) -> int:
@@ -269,7 +270,7 @@ def _broken_rule(
     return OK
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def shortfall(chip: Any, work: Any, code: int) -> tuple[float, float]:
     """What the mapping that `take` took needs and what there is, where `check` found `code`."""
     layer, temporal = work.layer, work.temporal
@@ -298,7 +299,7 @@ def shortfall(chip: Any, work: Any, code: int) -> tuple[float, float]:
     return float(y), float(chip.fanout_y[level])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def occupied_bits(chip: Any, work: Any, level: int, tensor: int) -> float:
     """Bits that unclipped tiles occupy in the partition of `tensor` at `level` (-1: in all)."""
     level &= UNSIGNED
@@ -313,7 +314,7 @@ def occupied_bits(chip: Any, work: Any, level: int, tensor: int) -> float:
     return found
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def unfinished(chip: Any, work: Any, level: int) -> bool:
     """Whether `level` ever holds a sum to which products are still to be added.
 
@@ -335,7 +336,7 @@ def unfinished(chip: Any, work: Any, level: int) -> bool:
     return updates > work.tile[0, OUTPUTS]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def transfers(chip: Any, work: Any) -> float:
     """Tile transfers that the program spells out: for each tensor, how often the loops of
     `program_level` and those outside it ask for another tile. 0 without a program.

@@ -5,8 +5,7 @@
 
 from typing import Any
 
-from numba import njit
-
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import (
     INPUTS,
     OUTPUTS,
@@ -23,7 +22,7 @@ from accel_dse.simulators.loop_records import (
 )
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def words(work: Any, level: int) -> None:
     """Sets the words that the unclipped tile of `level` has of each tensor."""
     level &= UNSIGNED
@@ -37,7 +36,7 @@ def words(work: Any, level: int) -> None:
     work.tile[level, OUTPUTS] = n * g * k * p * q
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def step(work: Any, loop: int) -> int:
     """Rows or columns of the input by which one step of `loop` moves the window."""
     d = work.loop_dim[loop]
@@ -45,13 +44,13 @@ def step(work: Any, loop: int) -> int:
     return work.layer[4 + d] * work.extent[level + 1, d] * work.spatial[level, d]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def level_of(loop: int) -> int:
     """The level that `loop` belongs to; loops are numbered from 1, eight at each level."""
     return (loop - 1) // 8
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def distinct(work: Any, level: int, axis: int) -> float:
     """Share of distinct windows among instances that split P and R (axis 0) or Q and S (1).
 
@@ -72,7 +71,7 @@ def distinct(work: Any, level: int, axis: int) -> float:
     return (p * r - same) / (p * r)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def tiles(work: Any, d: int, level: int, counted: int, first_only: int) -> float:
     """How many tiles of `level` are visited along `d`, clipped ones included.
 
@@ -115,7 +114,7 @@ def tiles(work: Any, d: int, level: int, counted: int, first_only: int) -> float
     return whole + (left > 0)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def own_extents(work: Any, levels: int) -> None:
     """Sets `own[i]`: what the first instance of level `i` covers of each dimension in all. The
     first instance gets the first tile of each group that instances share, so no other has more.
@@ -132,7 +131,7 @@ def own_extents(work: Any, levels: int) -> None:
             work.own[i + 1, d] = covered
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def windows(work: Any, axis: int, inner: int, outer: int, sliding: int) -> float:
     """Rows (axis 0) or columns (1) of inputs over all tiles of `inner`, clipped at the edge.
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_counts import fetched
 from accel_dse.simulators.loop_records import INPUTS, OUTPUTS, C, G, Ints, K, N, P, Q, R, S
 from accel_dse.simulators.loop_tiles import step
@@ -40,7 +40,7 @@ class Conventions:
     fills_first: bool = False
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def fill_first(chip: Any, work: Any) -> None:
     """Adds the fills of sums not begun to what `count` found.
 
@@ -57,7 +57,7 @@ def fill_first(chip: Any, work: Any) -> None:
             outermost = False
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def pass_on(chip: Any, along: Ints, work: Any) -> None:
     """Counts inputs again, in place of what `count` found, where neighbors pass words on.
 
@@ -103,7 +103,7 @@ def pass_on(chip: Any, along: Ints, work: Any) -> None:
         outer = inner
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _sent(chip: Any, along: Ints, work: Any, level: int) -> tuple[float, float, float]:
     """Words between one instance of `level` and those inside, if both kept inputs.
 
@@ -149,7 +149,7 @@ def _sent(chip: Any, along: Ints, work: Any, level: int) -> tuple[float, float, 
     return sent, taken, passed
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _overlap(work: Any, level: int, axis: int, move: int) -> float:
     """Share of a tile's rows (axis 0) or columns (1) that is left after it has moved."""
     rows = (
@@ -160,7 +160,7 @@ def _overlap(work: Any, level: int, axis: int, move: int) -> float:
     return max(0, rows - move) / rows
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _places(along: Ints, work: Any, level: int, many: int) -> Ints:
     """Where the tile of each instance inside begins: row, column, rest, `(many, 3)`."""
     places = np.zeros((many, 3), dtype=np.int64)
@@ -181,7 +181,7 @@ def _places(along: Ints, work: Any, level: int, many: int) -> Ints:
     return places
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _served(chip: Any, places: Ints, move: Ints, level: int, many: int) -> tuple[int, int]:
     """How many instances find their next tile at a neighbor, and how many different tiles the
     others need.

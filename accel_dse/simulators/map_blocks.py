@@ -11,6 +11,7 @@ fits, all combinations, coarsely.
 from math import ceil, inf
 from typing import Any
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INDEXES, INPUTS, OUTPUTS, PARTIAL, WEIGHTS, Ints
 from accel_dse.simulators.map_fills import add_up, set_prices, set_streams, set_visits
 from accel_dse.simulators.map_terms import (
@@ -26,7 +27,7 @@ from accel_dse.simulators.map_terms import (
     transfer_cycles,
     transfer_words,
 )
-from accel_dse.simulators.timeline_plan import READ, WRITE, compiled
+from accel_dse.simulators.timeline_plan import READ, WRITE
 
 
 @compiled

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import (
     INDEXES,
     INPUTS,
@@ -25,7 +26,7 @@ from accel_dse.simulators.loop_records import (
     R,
 )
 from accel_dse.simulators.map_terms import WAYS, transfer_cycles
-from accel_dse.simulators.timeline_plan import MAX_LOOPS, READ, WRITE, compiled
+from accel_dse.simulators.timeline_plan import MAX_LOOPS, READ, WRITE
 
 ESTIMATE = np.dtype(
     [

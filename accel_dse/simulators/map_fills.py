@@ -9,9 +9,10 @@ happens (`set_visits`, or a bound); both together give cycles and energy (`add_u
 
 from typing import Any
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, PARTIAL, Ints
 from accel_dse.simulators.map_terms import count_instances, transfer_cycles, transfer_words
-from accel_dse.simulators.timeline_plan import READ, WRITE, compiled
+from accel_dse.simulators.timeline_plan import READ, WRITE
 
 
 @compiled

@@ -11,6 +11,7 @@ double-buffered) and the larger ones that fit once.
 from math import inf
 from typing import Any
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import (
     INDEXES,
     INPUTS,
@@ -34,7 +35,6 @@ from accel_dse.simulators.map_terms import (
     must_finish,
     tile_words,
 )
-from accel_dse.simulators.timeline_plan import compiled
 
 
 @compiled

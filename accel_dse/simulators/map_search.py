@@ -13,6 +13,7 @@ from typing import Any
 from numba import njit
 
 from accel_dse.simulators import loop_counts
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, PARTIAL, Ints
 from accel_dse.simulators.map_blocks import block_tiles
 from accel_dse.simulators.map_estimate import estimate
@@ -34,7 +35,6 @@ from accel_dse.simulators.map_terms import (
     overflow,
     tile_words,
 )
-from accel_dse.simulators.timeline_plan import compiled
 
 VARIANTS = 4
 """Ways to fill the levels between: with as much as fits once, or twice and cut in three orders."""

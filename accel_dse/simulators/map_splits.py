@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INDEXES, Ints
 from accel_dse.simulators.map_terms import (
     MAX_SPLITS,
@@ -17,7 +18,6 @@ from accel_dse.simulators.map_terms import (
     ceil_div,
     tile_words,
 )
-from accel_dse.simulators.timeline_plan import compiled
 
 WIDTH = MAX_SPLITS
 """Partial splits carried along, whatever the effort: those that fit should not be lost early."""

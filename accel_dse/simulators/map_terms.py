@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import (
     INDEXES,
     INPUTS,
@@ -25,7 +26,6 @@ from accel_dse.simulators.loop_records import (
     R,
     S,
 )
-from accel_dse.simulators.timeline_plan import compiled
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

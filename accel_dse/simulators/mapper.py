@@ -24,6 +24,7 @@ import numpy as np
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
 from accel_dse.simulators import loop_counts, loop_rules
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INPUTS, OUTPUTS, Ints
 from accel_dse.simulators.map_estimate import ESTIMATE
 from accel_dse.simulators.map_search import begin, search
@@ -43,7 +44,7 @@ from accel_dse.simulators.map_terms import (
     Floats,
 )
 from accel_dse.simulators.threads import in_threads
-from accel_dse.simulators.timeline_plan import compiled, pack_machine
+from accel_dse.simulators.timeline_plan import pack_machine
 from accel_dse.workload import Layer
 
 Goal = Literal["latency", "energy", "edp"]

@@ -75,16 +75,11 @@ from numpy.typing import NDArray
 from accel_dse.errors import SimulatorError
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import Ints, pack_layers
 from accel_dse.simulators.threads import in_threads
 from accel_dse.simulators.timeline_machine import STATE
-from accel_dse.simulators.timeline_plan import (
-    PLAN,
-    compiled,
-    count_steps,
-    lay_out,
-    pack_machine,
-)
+from accel_dse.simulators.timeline_plan import PLAN, count_steps, lay_out, pack_machine
 from accel_dse.simulators.timeline_skip import play
 from accel_dse.workload import DIMS, TENSORS, Layer
 

@@ -16,8 +16,9 @@ alike, as `timeline_skip` needs it.
 
 from typing import Any
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import MAX_LEVELS, OUTPUTS
-from accel_dse.simulators.timeline_plan import READ, WRITE, compiled
+from accel_dse.simulators.timeline_plan import READ, WRITE
 
 START_UP, FILL, ISSUE, LATENCY, WRITE_BACK, FINAL_DRAIN, CHANNEL = range(7)
 """Where in `tally` a cause of stalls is. `CHANNEL + 3 * level + tensor` is waiting for a level's

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, Ints
 from accel_dse.simulators.timeline_causes import (
     CHANNEL,
@@ -22,14 +23,7 @@ from accel_dse.simulators.timeline_causes import (
     blame,
 )
 from accel_dse.simulators.timeline_moves import END, START, moved, step
-from accel_dse.simulators.timeline_plan import (
-    MAX_CLOCKS,
-    MAX_LINKS,
-    MAX_LOOPS,
-    READ,
-    WRITE,
-    compiled,
-)
+from accel_dse.simulators.timeline_plan import MAX_CLOCKS, MAX_LINKS, MAX_LOOPS, READ, WRITE
 
 MEMORY = 8
 """Played loops that `timeline_skip` remembers at each depth."""

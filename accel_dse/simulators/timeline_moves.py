@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import (
     INDEXES,
     INPUTS,
@@ -38,7 +39,6 @@ from accel_dse.simulators.timeline_plan import (
     READ,
     TABLE_ROWS,
     WRITE,
-    compiled,
 )
 
 START = MAX_LOOPS

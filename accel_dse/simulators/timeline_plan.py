@@ -13,14 +13,14 @@ that are at the edge says everything about its size.
 # mypy: disable-error-code="no-any-return"
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit, types
 from numpy.typing import NDArray
 
 from accel_dse.errors import SimulatorError
 from accel_dse.hardware import Hardware
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import (
     INDEXES,
     INPUTS,
@@ -150,23 +150,6 @@ PLAN = np.dtype(
   was last read or written from inside (clock 0 if the array does that itself).
 - Tables are in cycles, -1 where nothing moves.
 """
-
-
-def compiled(kernel: Kernel) -> Kernel:
-    """Compiles `kernel`, without checks for division by zero: nothing here does that.
-
-    Numba compiles a kernel anew for each constant that a caller writes as an argument. Here one
-    for all numbers of a type is enough, and takes half the time.
-    """
-    dispatcher: Any = njit(cache=True, nogil=True, error_model="numpy")(kernel)
-    unliteral: Any = types.unliteral
-    compile_one = dispatcher.compile
-
-    def compile_for_types(signature: tuple[types.Type, ...]) -> object:
-        return compile_one(tuple(unliteral(each) for each in signature))
-
-    dispatcher.compile = compile_for_types
-    return cast(Kernel, dispatcher)
 
 
 def pack_machine(hardware: Hardware) -> Any:

@@ -13,9 +13,9 @@ Source: Baccelli, Cohen, Olsder, Quadrat, "Synchronization and Linearity", Wiley
 
 from typing import Any
 
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, Ints
 from accel_dse.simulators.timeline_machine import MEMORY, begin, compute, enter, finish, proceed
-from accel_dse.simulators.timeline_plan import compiled
 
 FOREVER = 2.0**61
 """Clocks beyond this would overflow."""

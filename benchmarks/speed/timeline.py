@@ -20,11 +20,12 @@ import numpy as np
 
 from accel_dse.files.space_file import load_space
 from accel_dse.mapping import Mappings
+from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import pack_layers
 from accel_dse.simulators.mapper import EFFORTS, map_layers
 from accel_dse.simulators.timeline import cycles_of, new_scratch
 from accel_dse.simulators.timeline_machine import walk
-from accel_dse.simulators.timeline_plan import compiled, count_steps, lay_out, pack_machine
+from accel_dse.simulators.timeline_plan import count_steps, lay_out, pack_machine
 from accel_dse.template.binding import bind
 from accel_dse.template.reader import read_template
 from accel_dse.workloads.load import load

@@ -365,6 +365,18 @@ def test_a_design_that_does_not_work_is_an_answer(capsys):
     assert "infeasible: no tile fits the buffer" in said(capsys, *asked).out
 
 
+def test_a_simulator_that_can_explain_is_asked_what_would_work(capsys):
+    words = ("simulate", "toy.yaml", "-w", "mlp", "--simulator", "talkative")
+    asked = (*words, "--reference", "large", "--set", "buffer_kib=16")
+    changes = answered(capsys, *asked)["works_with"]
+    assert {"parameter": "buffer_kib", "value": 32} in [
+        {key: change[key] for key in ("parameter", "value")} for change in changes
+    ]
+    output = said(capsys, *asked).out
+    assert "buffer_kib=32 (is 16)" in output
+    assert "area_mm2" in output
+
+
 def test_layers_and_a_timeline_are_shown_where_the_simulator_can(capsys):
     asked = (
         "simulate",

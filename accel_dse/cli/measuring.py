@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from accel_dse.errors import FileError, OptionError
 from accel_dse.files import SpaceFile, load_space
 from accel_dse.report import measurement
 from accel_dse.simulators.base import Explains, Simulator, Traces
+from accel_dse.simulators.remedies import remedies
 from accel_dse.trial import Design
 from accel_dse.workload import Workload
 from accel_dse.workloads.load import load
@@ -48,6 +49,8 @@ def measure(request: Request, *, as_json: bool) -> None:
     console = Console()
     title = f"{network.name} on {file.name}"
     console.print(measurement.measured(title, design, answer["metrics"], answer["reason"]))
+    if "works_with" in answer:
+        console.print(measurement.remedies(design, answer["works_with"]))
     if "layers" in answer:
         console.print(measurement.layers(answer["layers"]))
     if "trace" in answer:
@@ -72,6 +75,9 @@ def _answer(
         "reason": metrics.infeasible[0],
         "metrics": metrics.row(0),
     }
+    if isinstance(simulator, Explains) and not answer["feasible"]:  # one that answers at once
+        found = remedies(simulator, network, file.space, design)
+        answer["works_with"] = [asdict(remedy) for remedy in found]
     if request.layers and isinstance(simulator, Explains) and answer["feasible"]:
         answer["layers"] = [dict(row) for row in simulator.explain(network, design).rows]
     if request.trace and isinstance(simulator, Traces) and answer["feasible"]:

@@ -20,6 +20,9 @@ SCALED: Mapping[str, tuple[str, float, str]] = {
 }
 """Columns of layers that read better in other units: title, factor, format."""
 
+COMPARED = ("latency_ms", "energy_mj", "area_mm2")
+"""Metrics that changes of a design are told apart by, where the simulator gives them."""
+
 HIDDEN = ("kind",)
 """Columns of layers that the layer's name tells, too; `--json` has them."""
 
@@ -45,6 +48,28 @@ def measured(
         table.add_row(*row, *(right[i] if i < len(right) else ("", "")))
     verdict = [Text(f"infeasible: {reason}", style="yellow")] if reason else []
     return Group(Text(title, style="bold"), "", table, "", *verdict)
+
+
+def remedies(design: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Single changes after which a design works, and the first metrics it then has.
+
+    Args:
+        design: parameter -> value.
+        found: `parameter`, `value` and `metrics` of each change.
+    """
+    if not found:
+        return Text("no change of a single parameter makes it work", style="dim")
+    shown = [name for name in COMPARED if name in found[0]["metrics"]]
+    shown = shown or list(found[0]["metrics"])[:2]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("works with")
+    for name in shown:
+        table.add_column(name, justify="right")
+    for change in found:
+        name = change["parameter"]
+        text = f"{name}={plain(change['value'])} (is {plain(design[name])})"
+        table.add_row(Text(text), *(Text(number(change["metrics"][key])) for key in shown))
+    return table
 
 
 def layers(rows: Sequence[Mapping[str, Any]]) -> RenderableType:

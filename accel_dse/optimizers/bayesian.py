@@ -37,6 +37,9 @@ STRANGERS = 200
 UNLIKELY = -1e6
 """Added to the score of designs too unlikely to work: any other is better."""
 
+REPEATED = 2 * UNLIKELY
+"""Score of designs that look the same as one that was tried: even those are better."""
+
 STOCK = 1_000
 """Random designs that they are picked from, drawn anew whenever trials have doubled."""
 
@@ -48,8 +51,9 @@ class BayesianOptimizer(Optimizer):
     Metrics that are always positive are modeled by their logarithm. Every limit has a model of
     its metric, and infeasible trials teach a classifier, so that worth can be weighed by the
     chance to be accepted; while no trial is accepted, that chance alone decides. No design is
-    proposed twice, and all keep the known constraints. A batch is chosen one by one, as if
-    pending designs and those chosen before had turned out as expected.
+    proposed twice, nor one that looks the same to the models while there are others, and all
+    keep the known constraints. A batch is chosen one by one, as if pending designs and those
+    chosen before had turned out as expected.
 
     Improvement alone would lead where nothing works: no measurement there ever lessens the hope.
     So a proposal must also be likely enough to work, the more so the more trials there are.
@@ -173,7 +177,8 @@ class BayesianOptimizer(Optimizer):
 
     def _score(self, belief: Belief, coded: Coded) -> Floats:
         """What `m` coded designs are worth, `(m,)`."""
-        return self._weighed(belief, self._learner.inputs.of_coded(coded))
+        x = self._learner.inputs.of_coded(coded)
+        return np.where(belief.repeats(x), REPEATED, self._weighed(belief, x))
 
     def _weighed(self, belief: Belief, x: Floats) -> Floats:
         """Worth, weighted by the chance to be accepted, as a logarithm; `(m,)`."""

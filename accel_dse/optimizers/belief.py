@@ -23,6 +23,8 @@ ALWAYS = 20
 GROWTH = 1.1
 """Beyond, whenever their number has grown by this factor."""
 
+DIGITS = 9
+"""Decimals that tell inputs apart, which are from 0 to 1; what is left is rounding."""
 
 MOST_EXAMPLES = 1000
 """Examples of one regression; its time grows with their square and cube."""
@@ -84,12 +86,15 @@ class Belief:
         metrics: metric -> model; empty while fewer than two trials are feasible.
         works: how likely a design works; None while all did, or none.
         accepted: costs of the accepted trials, `(a, objectives)`; empty without models.
+        seen: inputs that were tried, or supposed to be, as `_keys`; empty where only the same
+            design has the same inputs.
     """
 
     problem: Problem
     metrics: dict[str, MetricModel]
     works: WorksClassifier | None
     accepted: Floats
+    seen: frozenset[bytes] = frozenset()
 
     def costs(self, x: Floats) -> tuple[Floats, Floats]:
         """Means and standard deviations of the costs at `m` inputs, `(m, objectives)` each."""
@@ -116,6 +121,15 @@ class Belief:
                 total = total + log_probability_below(sign * mean, std, bound)
         return total
 
+    def repeats(self, x: Floats) -> NDArray[np.bool_]:
+        """Which of `m` designs look the same as one that was tried, `(m,)`.
+
+        They would teach nothing that the models can make use of.
+        """
+        if not self.seen:
+            return np.zeros(len(x), dtype=bool)
+        return np.array([key in self.seen for key in _keys(x)], dtype=bool)
+
     def supposing(self, x: Floats) -> "Belief":
         """As if `m` designs had been tried, and each turned out just as expected.
 
@@ -127,7 +141,8 @@ class Belief:
             )
             for name, model in self.metrics.items()
         }
-        return replace(self, metrics=supposed)
+        seen = self.seen.union(_keys(x)) if self.seen else self.seen
+        return replace(self, metrics=supposed, seen=seen)
 
 
 @dataclass
@@ -175,7 +190,8 @@ class Learner:
             names += [limit.metric for limit in self.problem.limits]
             rows = self._telling(feasible)
             metrics = {name: self._model(name, x, feasible, rows) for name in dict.fromkeys(names)}
-        return Belief(self.problem, metrics, works, self._accepted(metrics, feasible))
+        seen = frozenset(_keys(self._inputs_of(telling)) if telling and self.inputs.merges else ())
+        return Belief(self.problem, metrics, works, self._accepted(metrics, feasible), seen)
 
     def _inputs_of(self, trials: Sequence[Trial]) -> Floats:
         return self.inputs.of(self.problem.space.columns([trial.design for trial in trials]))
@@ -239,6 +255,11 @@ class Learner:
         return np.column_stack(
             [o.cost(metrics[o.metric].y[accepted]) for o in self.problem.objectives]
         )
+
+
+def _keys(x: Floats) -> list[bytes]:
+    """Each of `m` inputs as something to look up."""
+    return [row.tobytes() for row in np.round(x, DIGITS) + 0.0]
 
 
 def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:

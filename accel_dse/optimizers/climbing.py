@@ -8,23 +8,47 @@ from numpy.typing import NDArray
 
 from accel_dse.choices import Coded
 from accel_dse.designs import length, rows
+from accel_dse.parameters import Factorization, Permutation
 from accel_dse.space import DesignSpace
 from accel_dse.trial import Design
 
 Floats = NDArray[np.float64]
 Score = Callable[[Coded], Floats]
 
-CLIMBERS = 6
-"""Designs that climb at the same time."""
-
 VARIED = 200
-"""Variations of good known designs that do."""
-
-STEPS = 8
-"""Exchanges that a climber makes at most."""
+"""Variations of good known designs that compete for a place to climb from."""
 
 MOST_NEIGHBORS = 100
 """Neighbors that one climber looks at in one step, drawn at random of more."""
+
+KEPT = 100
+"""Designs of one generation that the next descends from."""
+
+BROOD = 200
+"""Children in a generation, valid or not."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard a search tries.
+
+    Attributes:
+        climbers: designs that climb at the same time.
+        steps: exchanges that a climber makes at most.
+        generations: of crossing and varying the best designs before any climbs.
+    """
+
+    climbers: int
+    steps: int
+    generations: int
+
+
+PLAIN = Effort(6, 8, 0)
+"""Where a good exchange is always one parameter's."""
+
+TIED = Effort(20, 15, 10)
+"""Where factors of loops fill the same buffer and the same PEs: of two good changes one alone is
+mostly invalid or worse. Chosen on two mapping problems (ResNet-K2, DQN-K2)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +79,8 @@ def climb(
     """All designs that were looked at on the way to ones that score best.
 
     Strangers, and variations of `parents`, compete for a few places; from each, the best
-    exchange is made again and again until none is better. All keep the space's constraints.
+    exchange is made again and again until none is better. All keep the space's constraints. In a
+    space of factorizations or orders, generations of crossed designs come in between.
 
     Args:
         space: where designs come from.
@@ -72,8 +97,14 @@ def climb(
         varied = space.coding.mutated(chosen, 2 / max(movable, 2), rng)
         begin.append(rows(varied, space.coding.satisfied(varied)))
     seen = [_scored(score, _joined(begin))]
-    climbers = seen[0].best(CLIMBERS)
-    for _ in range(STEPS):
+    effort = _effort(space)
+    pool = seen[0]
+    for _ in range(effort.generations):
+        children = _children(space, pool.best(KEPT).coded, rng)
+        seen.append(_scored(score, children))
+        pool = _distinct(_all([pool.best(KEPT), seen[-1]]))
+    climbers = pool.best(effort.climbers)
+    for _ in range(effort.steps):
         around, origin = _neighbors(space, climbers.coded, rng)
         if not len(origin):
             break
@@ -82,13 +113,45 @@ def climb(
         climbers = _stepped(climbers, found, origin)
         if not length(climbers.coded):
             break
-    return Scored(
-        _joined([part.coded for part in seen]), np.concatenate([part.scores for part in seen])
-    )
+    return _all(seen)
+
+
+def _effort(space: DesignSpace) -> Effort:
+    tied = any(isinstance(p, Factorization | Permutation) and p.count > 1 for p in space.parameters)
+    return TIED if tied else PLAIN
 
 
 def _scored(score: Score, coded: Coded) -> Scored:
     return Scored(coded, score(coded))
+
+
+def _all(parts: Sequence[Scored]) -> Scored:
+    return Scored(
+        _joined([part.coded for part in parts]), np.concatenate([part.scores for part in parts])
+    )
+
+
+def _distinct(scored: Scored) -> Scored:
+    """Of designs that score the same only one."""
+    _, first = np.unique(scored.scores, return_index=True)
+    return Scored(rows(scored.coded, first), scored.scores[first])
+
+
+def _children(space: DesignSpace, coded: Coded, rng: np.random.Generator) -> Coded:
+    """Valid ones of `BROOD` designs that have each parameter of one of two of `n`, best first.
+
+    Then about one and a half parameters are changed.
+    """
+    mothers, fathers = (
+        rows(coded, rng.integers(length(coded), size=(BROOD, 2)).min(axis=1)) for _ in range(2)
+    )
+    children = {}
+    for name, column in mothers.items():
+        hers = (rng.random(BROOD) < 0.5).reshape(-1, *[1] * (column.ndim - 1))
+        children[name] = np.where(hers, column, fathers[name])
+    movable = sum(parameter.count > 1 for parameter in space.parameters)
+    varied = space.coding.mutated(children, 1.5 / max(movable, 1), rng)
+    return rows(varied, space.coding.satisfied(varied))
 
 
 def _joined(parts: Sequence[Coded]) -> Coded:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from accel_dse.choices import Coded
 from accel_dse.designs import Columns
+from accel_dse.parameters import Permutation
 from accel_dse.space import DesignSpace
 
 Floats = NDArray[np.float64]
@@ -19,9 +20,13 @@ class Inputs:
     Features are scaled by their range over random valid designs, always the same ones; a feature
     that does not vary there is left out, and so is a parameter with a single value.
 
+    An order that features tell of counts by what they tell alone. Most swaps of two loops move no
+    other word, and where each loop stands would make all those mappings look new.
+
     Attributes:
         space: where the designs come from.
         width: how many inputs there are.
+        merges: whether orders were left out so, and different designs may have the same inputs.
     """
 
     def __init__(
@@ -35,7 +40,14 @@ class Inputs:
             features_only: whether they are the only ones.
         """
         self.space = space
-        movable = [np.full(p.width, p.count > 1 and not features_only) for p in space.parameters]
+        told = {name for feature in space.features.values() for name in feature.names}
+        told = told if features and not features_only else set()
+        left_out = {p.name for p in space.parameters if isinstance(p, Permutation)} & told
+        movable = [
+            np.full(p.width, p.count > 1 and p.name not in left_out and not features_only)
+            for p in space.parameters
+        ]
+        self.merges = bool(left_out)
         self._encoded: NDArray[np.bool_] = np.concatenate(movable)
         self._ranges: dict[str, tuple[float, float]] = {}
         if features and space.features:

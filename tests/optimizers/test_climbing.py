@@ -1,7 +1,10 @@
 import numpy as np
 
+from accel_dse.designs import length
 from accel_dse.optimizers.belief import fitted_count
 from accel_dse.optimizers.climbing import climb
+from accel_dse.parameters import Factorization
+from accel_dse.space import DesignSpace
 from accel_dse.testing import toy_problem
 
 SPACE = toy_problem().space
@@ -44,3 +47,24 @@ def test_hyper_parameters_are_fitted_at_counts_that_depend_on_the_count_alone():
     assert counts[:20] == list(range(1, 21))
     assert all(0.89 * n <= c <= n for n, c in enumerate(counts, 1))
     assert len(set(counts[20:])) < 50
+
+
+TILED = DesignSpace("tiled", tuple(Factorization(name, 64, 4) for name in "kcpq"))
+
+
+def shared_buffer(coded):
+    """How full a buffer is that three loops share, nothing if it overflows: full of evens tops."""
+    columns = TILED.coding.columns(coded)
+    logs = np.log2(np.stack([columns[name][:, -1] for name in "kcp"]))
+    held = logs.sum(axis=0)
+    return np.where(held <= 6, held - 0.5 * np.ptp(logs, axis=0), -100.0)
+
+
+def test_where_two_changes_pay_only_together_generations_come_before_climbing():
+    full_of_k = {"k": (1, 1, 1, 64)} | dict.fromkeys("cpq", (64, 1, 1, 1))
+    one = TILED.coding.coded(TILED.columns([full_of_k]))
+    neighbors, _ = TILED.coding.neighbors(one)
+    assert (shared_buffer(neighbors) <= shared_buffer(one)).all(), "a top for one exchange"
+    seen = climb(TILED, shared_buffer, one, [full_of_k], np.random.default_rng(0))
+    assert seen.best(1).scores[0] == 6.0
+    assert length(seen.coded) < 20_000

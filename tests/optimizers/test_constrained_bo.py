@@ -162,6 +162,52 @@ def test_structured_real_and_single_valued_parameters_can_be_searched():
     assert problem.costs(problem.best(optimizer.trials).metrics)[0] < 1.1
 
 
+LOOPS = DesignSpace(
+    "loops",
+    (
+        Factorization("k", 64, 2),
+        Factorization("c", 64, 2),
+        Permutation("order", ("k", "c", "p", "q", "r")),
+    ),
+    (),
+    {"reread": Expression("where(position(order, 'k') < position(order, 'c'), k[0], 1)")},
+)
+
+
+def reread(design):
+    """A made-up latency that most swaps of two loops do not change."""
+    outside = design["order"].index("k") < design["order"].index("c")
+    again = design["k"][0] if outside else 1
+    return {"latency_cycles": 1.0 + again * design["c"][0] + design["k"][1]}
+
+
+@pytest.mark.parametrize("kind", [ConstrainedBO, TreeBO])
+def test_designs_that_look_the_same_to_the_models_are_simulated_once(kind):
+    problem = replace(PROBLEM, space=LOOPS, limits=())
+    optimizer = kind(problem=problem, initial=6)
+    while len(optimizer.trials) < 30:
+        designs = optimizer.ask(3)
+        begin = len(optimizer.trials)
+        optimizer.tell(told(designs, lambda i, d=designs, b=begin: reread(d[i - b]), begin))
+    x = Inputs(LOOPS).of(LOOPS.columns([trial.design for trial in optimizer.trials[6:]]))
+    assert len(np.unique(np.round(x, 9), axis=0)) == 24
+    assert problem.best(optimizer.trials).metrics["latency_cycles"] == 3.0
+
+
+def test_where_all_designs_look_the_same_others_are_still_proposed():
+    space = DesignSpace(
+        "alike",
+        (Permutation("order", ("k", "c", "p", "q")), Ordinal("pes", (1, 2))),
+        (),
+        {"first": Expression("position(order, 'k') == 0")},
+    )
+    optimizer = ConstrainedBO(problem=replace(PROBLEM, space=space, limits=()), initial=6)
+    for i in range(12):
+        design = optimizer.ask(1)
+        optimizer.tell(told(design, lambda _, d=design: {"latency_cycles": 1.0 + d[0]["pes"]}, i))
+    assert len({tuple(trial.design.values()) for trial in optimizer.trials}) == 12
+
+
 # Bad input: works, or fails with a clear error.
 
 

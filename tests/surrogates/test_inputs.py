@@ -1,7 +1,7 @@
 import numpy as np
 
 from accel_dse.expressions import Expression
-from accel_dse.parameters import Categorical, Ordinal
+from accel_dse.parameters import Categorical, Ordinal, Permutation
 from accel_dse.space import DesignSpace
 from accel_dse.surrogates.inputs import Inputs
 
@@ -38,3 +38,34 @@ def test_a_space_of_one_design_still_has_an_input():
     inputs = Inputs(single)
     assert inputs.width == 1
     assert inputs.of(single.columns([{"wired": 3}])).shape == (1, 1)
+
+
+LOOPS = DesignSpace(
+    "loops",
+    (Permutation("outer", ("k", "c", "p")), Permutation("inner", ("k", "c", "p"))),
+    (),
+    {"k_stays": Expression("position(outer, 'k') > position(outer, 'c')")},
+)
+
+
+def test_an_order_counts_by_what_features_tell_of_it_alone():
+    inputs = Inputs(LOOPS)
+    columns = LOOPS.columns(
+        [
+            {"outer": ("k", "c", "p"), "inner": ("k", "c", "p")},
+            {"outer": ("p", "k", "c"), "inner": ("k", "c", "p")},
+            {"outer": ("c", "k", "p"), "inner": ("k", "c", "p")},
+        ]
+    )
+    found = inputs.of(columns)
+    assert inputs.merges
+    assert (found[0] == found[1]).all(), "what k stays inside of is the same"
+    assert (found[0] != found[2]).any()
+    assert inputs.width == 4, "no feature tells of the inner order: it is an input itself"
+
+
+def test_an_order_is_an_input_where_features_are_not():
+    inputs = Inputs(LOOPS, features=False)
+    assert not inputs.merges
+    assert inputs.width == 6
+    assert not Inputs(SPACE).merges

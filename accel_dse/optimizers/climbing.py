@@ -27,6 +27,9 @@ KEPT = 100
 BROOD = 200
 """Children in a generation, valid or not."""
 
+CHANGED = 1.5
+"""Parameters of a child that are changed, on average."""
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -101,8 +104,9 @@ def climb(
     pool = seen[0]
     for _ in range(effort.generations):
         children = _children(space, pool.best(KEPT).coded, rng)
-        seen.append(_scored(score, children))
-        pool = _distinct(_all([pool.best(KEPT), seen[-1]]))
+        if length(children):
+            seen.append(_scored(score, children))
+            pool = _distinct(_all([pool.best(KEPT), seen[-1]]))
     climbers = pool.best(effort.climbers)
     for _ in range(effort.steps):
         around, origin = _neighbors(space, climbers.coded, rng)
@@ -138,9 +142,9 @@ def _distinct(scored: Scored) -> Scored:
 
 
 def _children(space: DesignSpace, coded: Coded, rng: np.random.Generator) -> Coded:
-    """Valid ones of `BROOD` designs that have each parameter of one of two of `n`, best first.
+    """Valid ones of `BROOD` children of `n` designs, of which the first are parents most often.
 
-    Then about one and a half parameters are changed.
+    A child has each parameter of one parent or the other; then some are changed.
     """
     mothers, fathers = (
         rows(coded, rng.integers(length(coded), size=(BROOD, 2)).min(axis=1)) for _ in range(2)
@@ -150,7 +154,7 @@ def _children(space: DesignSpace, coded: Coded, rng: np.random.Generator) -> Cod
         hers = (rng.random(BROOD) < 0.5).reshape(-1, *[1] * (column.ndim - 1))
         children[name] = np.where(hers, column, fathers[name])
     movable = sum(parameter.count > 1 for parameter in space.parameters)
-    varied = space.coding.mutated(children, 1.5 / max(movable, 1), rng)
+    varied = space.coding.mutated(children, CHANGED / max(movable, 1), rng)
     return rows(varied, space.coding.satisfied(varied))
 
 

@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := demo/edge_mobilenet_v2.sqlite
 
+.NOTPARALLEL:
 .PHONY: demo dev test test-slow kernels lint types docs docs-fast wheel-check check clean
 
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -22,7 +23,7 @@ demo: $(VENV)/.demo kernels ## The best edge accelerator of 27 mm2 for an ONNX M
 	  --minimize latency_ms --limit 'area_mm2<=27' --trials 300 --log $(LOG)
 	$(BIN)/accel-dse report $(LOG) --out demo/report.html
 
-dev: $(VENV)/.dev ## The environment to work in
+dev: $(VENV)/.dev kernels ## The environment to work in
 
 test: $(VENV)/.dev kernels ## Everything but the slow reproductions, under 15 minutes on two cores
 	$(BIN)/pytest -n 2 -m 'not slow'
@@ -30,10 +31,12 @@ test: $(VENV)/.dev kernels ## Everything but the slow reproductions, under 15 mi
 test-slow: $(VENV)/.dev kernels ## The reproductions that take minutes each
 	$(BIN)/pytest -m slow
 
-kernels: ## Drops compiled kernels older than any source: numba looks only at a kernel's own file
+kernels: ## Compiles the simulator, the last step of installing it, and again when a source is newer
+	@# Numba itself looks only at a kernel's own file.
 	@newest=$$(ls -t accel_dse/hardware.py accel_dse/mapping.py accel_dse/workload.py accel_dse/simulators/*.py \
 	  | head -n 1); \
 	find accel_dse -name '*.nb[ic]' ! -newer "$$newest" -delete
+	@$(BIN)/python -m accel_dse.simulators.compile_kernels
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

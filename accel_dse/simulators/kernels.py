@@ -11,11 +11,16 @@ about a tenth faster.
 # Numba has no types that mypy knows.
 # mypy: disable-error-code="misc, no-untyped-call"
 
+import re
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from llvmlite import binding as llvm
 from numba import njit, types
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
@@ -29,12 +34,40 @@ def compiled(kernel: Kernel) -> Kernel:
     It releases the interpreter lock, and does not check for division by zero: no kernel does that.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    dispatcher: Any = njit(cache=True, pipeline_class=_ProgramCompiler, **options)(kernel)
+    dispatcher: Any = njit(pipeline_class=_ProgramCompiler, **options)(kernel)
+    dispatcher._cache = _ProgramCache(kernel)
     # What numba asks for when it types and when it writes a call from another kernel.
     part = _Part(kernel, targetoptions={"nopython": True, **options}, pipeline_class=_PartCompiler)
     dispatcher.get_call_template = part.get_call_template
     dispatcher.get_overload = part.get_overload
     return cast(Kernel, dispatcher)
+
+
+class _ProgramCache(FunctionCache):
+    """Programs on disk. Numba takes one for fresh as long as the file of its kernel is the same;
+    here all modules that the file imports must be.
+    """
+
+    def __init__(self, kernel: Callable[..., Any]) -> None:
+        super().__init__(kernel)
+        self._cache_file._source_stamp = _fingerprint(Path(kernel.__code__.co_filename))
+
+
+PACKAGES = Path(__file__).parents[2]
+IMPORT = re.compile(r"^from (accel_dse[\w.]*) import \(?([\w\s,]+)", re.MULTILINE)
+
+
+@cache
+def _fingerprint(source: Path) -> str:
+    """Says whether a source is the same, and all modules of this package that it imports."""
+    text = source.read_text() if source.is_file() else ""
+    digest = sha256(text.encode())
+    for package, names in IMPORT.findall(text):
+        for module in (package, *(f"{package}.{name.strip()}" for name in names.split(","))):
+            imported = PACKAGES.joinpath(*module.split(".")).with_suffix(".py")
+            if imported.is_file():
+                digest.update(_fingerprint(imported).encode())
+    return digest.hexdigest()
 
 
 class _Part(CPUDispatcher):

@@ -150,8 +150,6 @@ def evaluate(
     packed = loop_counts.pack_layers(layers).view(LAYER)[:, 0]
     mapped = rows_of(mappings)
     conventions = conventions or Conventions()
-    neighbors = conventions.neighbors
-    along = mappings.order if neighbors is None else neighbors
     codes = np.zeros(len(index), dtype=np.int64)
     figures = np.full((len(index), 7), np.nan)
     pieces = []
@@ -173,8 +171,7 @@ def evaluate(
                 mapped,
                 local[rows],
                 works[rows] if detail else loop_counts.new_work(),
-                along,
-                neighbors is not None,
+                conventions.neighbors,
                 conventions.fills_first,
                 detail,
                 codes[block][rows],
@@ -249,8 +246,7 @@ def _evaluate(
     mappings: Any,
     index: Ints,
     works: Any,
-    along: Ints,
-    linked: bool,
+    along: Ints | None,
     fills_first: bool,
     detail: bool,
     codes: Ints,
@@ -278,7 +274,7 @@ def _evaluate(
         )
         if fills_first:
             loop_timeloop.fill_first(chip, work)
-        if linked:
+        if along is not None:
             loop_timeloop.pass_on(chip, along[m], work)
         if detail:
             loop_counts.add_up(chip, work)

@@ -10,8 +10,6 @@ chosen in this order, each with a list of the best so far; whole mappings are th
 
 from typing import Any
 
-from numba import njit
-
 from accel_dse.simulators import loop_counts
 from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INDEXES, OUTPUTS, PARTIAL, Ints
@@ -40,7 +38,7 @@ VARIANTS = 4
 """Ways to fill the levels between: with as much as fits once, or twice and cut in three orders."""
 
 
-@njit(inline="always", error_model="numpy")
+@compiled
 def search(
     chip: Any,
     machine: Any,

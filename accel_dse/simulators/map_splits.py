@@ -82,8 +82,8 @@ def spatial_options(
             if count == 0:
                 return 0
     for k in range(count):
-        out_x[k] = beam_x[k]
-        out_y[k] = beam_y[k]
+        _copy(beam_x, k, out_x, k)
+        _copy(beam_y, k, out_y, k)
         out_steps[k] = 1.0
         for d in range(8):
             factor = 1
@@ -219,7 +219,8 @@ def _take_options(
     chosen, factors = options[0], options[1]
     old_x, old_y = beam_x.copy(), beam_y.copy()
     for k in range(count):
-        beam_x[k], beam_y[k] = old_x[chosen[k, 0]], old_y[chosen[k, 0]]
+        _copy(old_x, chosen[k, 0], beam_x, k)
+        _copy(old_y, chosen[k, 0], beam_y, k)
         for part in range(2):
             d = chosen[k, 1 + part]
             if d >= 0 and along_x:
@@ -229,14 +230,21 @@ def _take_options(
 
 
 @compiled
+def _copy(splits: Ints, k: int, into: Ints, at: int) -> None:
+    """Copies one split's factors: written out, an assignment of a row takes long to compile."""
+    for level in range(splits.shape[1]):
+        for d in range(8):
+            into[at, level, d] = splits[k, level, d]
+
+
+@compiled
 def _may_split(unroll: Any, whole: Any) -> Any:
     """Dimensions that a fan-out may split, `(L, 8)`: none that a level inside holds whole."""
-    allowed = unroll != 0
+    allowed = np.empty((len(unroll), 8), dtype=np.bool_)
     for d in range(8):
         inside = False
-        for level in range(len(allowed) - 1, -1, -1):
-            if inside:
-                allowed[level, d] = False
+        for level in range(len(unroll) - 1, -1, -1):
+            allowed[level, d] = unroll[level, d] != 0 and not inside
             inside = inside or whole[level, d] != 0
     return allowed
 
@@ -273,7 +281,8 @@ def _drop_unfit(
     kept = 0
     least = np.inf
     for k in range(count):
-        tile[:] = 1
+        for d in range(8):
+            tile[d] = 1
         for i in range(chip.levels - 1, level - 1, -1):
             for d in range(8):
                 tile[d] *= beam_x[k, i, d] * beam_y[k, i, d]
@@ -298,8 +307,8 @@ def _drop_unfit(
                     problem[0], problem[1] = NO_TILE, level
                     problem[2], problem[3] = used, available
         if excess <= 1.0:
-            beam_x[kept] = beam_x[k]
-            beam_y[kept] = beam_y[k]
+            _copy(beam_x, k, beam_x, kept)
+            _copy(beam_y, k, beam_y, kept)
             kept += 1
         least = min(least, excess)
     return kept
@@ -338,8 +347,10 @@ def _insert_option(
         return found
     last = min(found, most - 1)
     for k in range(last, place, -1):
-        chosen[k] = chosen[k - 1]
-        factor[k] = factor[k - 1]
+        for part in range(3):
+            chosen[k, part] = chosen[k - 1, part]
+        for part in range(2):
+            factor[k, part] = factor[k - 1, part]
         steps[k] = steps[k - 1]
         words[k] = words[k - 1]
     chosen[place, 0], chosen[place, 1], chosen[place, 2] = parent, first, second

@@ -219,7 +219,9 @@ def map_layers(
     in_threads(search_designs, n)
     used = (np.arange(slots) < found[..., None]).reshape(-1)
     first = (np.cumsum(found) - found.reshape(-1)).reshape(n, u)
-    return Mapped(found, first, Mappings(*factors[:, used]), ways[used], problem)
+    temporal, spatial_x, spatial_y, order = (part[used] for part in factors)
+    mappings = Mappings(temporal, spatial_x, spatial_y, order)
+    return Mapped(found, first, mappings, ways[used], problem)
 
 
 def new_memory(effort: Effort) -> Any:

@@ -227,6 +227,11 @@ def simulate(
         if given is not None:
             resident[:, column] = given
     machines = pack_machine(hardware)
+    # Kernels are compiled anew for each layout of memory.
+    temporal, spatial_x, spatial_y, order = (
+        np.require(part, requirements=("C", "W"))
+        for part in (mappings.temporal, mappings.spatial_x, mappings.spatial_y, mappings.order)
+    )
     names = causes(hardware.levels)
     cycles = np.empty((len(index), 2), dtype=np.int64)
     tally = np.empty((len(index), len(names) + 2 * mappings.levels), dtype=np.int64)
@@ -236,10 +241,10 @@ def simulate(
         _simulate(
             machines,
             bounds,
-            mappings.temporal,
-            mappings.spatial_x,
-            mappings.spatial_y,
-            mappings.order,
+            temporal,
+            spatial_x,
+            spatial_y,
+            order,
             index[at],
             resident[at],
             new_scratch()[0],

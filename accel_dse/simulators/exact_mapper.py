@@ -19,7 +19,7 @@ left out:
 # A record has no type that mypy knows.
 # mypy: disable-error-code="no-any-return"
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from math import factorial, prod
@@ -91,51 +91,47 @@ def best_mapping(
     """
     if len(hardware) != 1 or sum(bound > 1 for bound in layer.dims) > 6:
         raise ValueError("exact mapper: expects one design and at most six dimensions to loop over")
-    chip, machine = loop_counts.pack(hardware)[0], pack_machine(hardware)[0]
-    bounds = loop_counts.pack_layers([layer])[0]
     levels = len(hardware.levels)
     best = np.array([start, 0.0, most])
     winner = np.ones((4, levels, 8), dtype=np.int64)
-    extent, words = np.empty(8, dtype=np.int64), np.empty(3)
-    memory = (
+    chip, machine = loop_counts.pack(hardware)[0], pack_machine(hardware)[0]
+    bounds = loop_counts.pack_layers([layer])[0]
+    scratch = _new_memory(levels), loop_counts.new_work()[0], new_scratch()[0]
+    aim = mapper.GOALS.index(goal)
+    for x, y in _by_steps(layer, _splits(hardware, layer)):
+        chains, counts = _chains(hardware, layer, x * y)
+        if (counts > 0).all():
+            found = best, winner, PERMUTATIONS, FIRST
+            _search_split(chip, machine, bounds, x, y, chains, counts, aim, *found, *scratch)
+    better = Mappings(*winner[:, None]) if best[0] < start else None
+    return Exact(float(best[0]), better, int(best[1]), bool(best[1] < most))
+
+
+def _new_memory(levels: int) -> Any:
+    """What the kernels write to: temporal factors and orders, tiles, extents and words, cycles so
+    far, the chain of each dimension, and the loops of each level with the number of their order.
+    """
+    return (
         np.empty((levels, 8), dtype=np.int64),
         np.empty((levels, 8), dtype=np.int64),
         np.empty((levels + 1, 8), dtype=np.int64),
-        extent,
-        words,
+        np.empty(8, dtype=np.int64),
+        np.empty(3),
         np.empty(9),
         np.empty(8, dtype=np.int64),
         np.empty((levels, 8), dtype=np.int64),
         np.empty((levels, 2), dtype=np.int64),
     )
-    splits = list(_splits(hardware, layer))
-    steps = [
-        prod(-(-b // int(f)) for b, f in zip(layer.dims, (x * y).prod(axis=0))) for x, y in splits
-    ]
-    for k in np.argsort(steps, kind="stable"):
-        x, y = splits[k]
-        chains, counts = _chains(hardware, layer, x * y)
-        if (counts == 0).any():
-            continue
-        _search_split(
-            chip,
-            machine,
-            bounds,
-            x,
-            y,
-            chains,
-            counts,
-            mapper.GOALS.index(goal),
-            best,
-            winner,
-            PERMUTATIONS,
-            FIRST,
-            memory,
-            loop_counts.new_work()[0],
-            new_scratch()[0],
-        )
-    better = Mappings(*winner[:, None]) if best[0] < start else None
-    return Exact(float(best[0]), better, int(best[1]), bool(best[1] < most))
+
+
+def _by_steps(layer: Layer, splits: Iterable[tuple[Ints, Ints]]) -> list[tuple[Ints, Ints]]:
+    """Those with the fewest steps of the array first: a good one early rules out more."""
+
+    def steps(split: tuple[Ints, Ints]) -> int:
+        factors = (split[0] * split[1]).prod(axis=0)
+        return prod(-(-bound // int(factor)) for bound, factor in zip(layer.dims, factors))
+
+    return sorted(splits, key=steps)
 
 
 def _steps(bound: int, most: int) -> list[int]:

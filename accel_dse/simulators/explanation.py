@@ -38,48 +38,54 @@ def explain(played: Played) -> Explanation:
     """The story of the one design that `played` holds, which must work."""
     waits = _waits(played)
     total = float(played.metrics().values["latency_cycles"][0])
-    peak = float(played.hardware.macs[0])
-    rows: list[Mapping[str, Any]] = []
-    for k, place in enumerate(played.places):
-        layer = played.workload.layers[k]
-        cycles = float(played.cycles_at(k)[0])
-        rows.append(
-            {
-                "layer": layer.name,
-                "kind": layer.kind,
-                "runs": place.count,
-                "macs": layer.macs * place.count,
-                "cycles": cycles * place.count,
-                "share": cycles * place.count / total,
-                "utilization": layer.macs / (peak * cycles),
-                "bottleneck": max(waits[k], key=lambda cause: waits[k][cause]),
-                "dram_bytes": float(played.dram_bits_at(k)[0]) / 8 * place.count,
-                "energy_mj": float(played.energy_pj_at(k)[0]) * 1e-9 * place.count,
-                "waits": waits[k],
-            }
-        )
-    cycles, bits, energy = (float(column[0]) for column in played.vector_ops)
+    rows = [_layer_row(played, k, waits[k], total) for k in range(len(played.places))]
     if played.workload.vector_ops:
-        rows.append(
-            {
-                "layer": f"{len(played.workload.vector_ops)} vector operations",
-                "kind": "vector",
-                "runs": sum(op.count for op in played.workload.vector_ops),
-                "macs": 0,
-                "cycles": cycles,
-                "share": cycles / total,
-                "utilization": 0.0,
-                "bottleneck": "DRAM" if bits else "vector lanes",
-                "dram_bytes": bits / 8,
-                "energy_mj": energy * 1e-9,
-                "waits": {},
-            }
-        )
+        rows.append(_vector_row(played, total))
     mappings = {
         layer.name: _text_of(played, int(row), layer)
         for layer, row in zip(played.workload.layers, played.mapping_rows[0])
     }
     return Explanation(tuple(rows), mappings, _storage(played))
+
+
+def _layer_row(
+    played: Played, k: int, waits: Mapping[str, float], total: float
+) -> Mapping[str, Any]:
+    """What the layer at place `k` takes in all its runs; `total` cycles are the network's."""
+    layer, count = played.workload.layers[k], played.places[k].count
+    cycles = float(played.cycles_at(k)[0])
+    return {
+        "layer": layer.name,
+        "kind": layer.kind,
+        "runs": count,
+        "macs": layer.macs * count,
+        "cycles": cycles * count,
+        "share": cycles * count / total,
+        "utilization": layer.macs / (float(played.hardware.macs[0]) * cycles),
+        "bottleneck": max(waits, key=lambda cause: waits[cause]),
+        "dram_bytes": float(played.dram_bits_at(k)[0]) / 8 * count,
+        "energy_mj": float(played.energy_pj_at(k)[0]) * 1e-9 * count,
+        "waits": waits,
+    }
+
+
+def _vector_row(played: Played, total: float) -> Mapping[str, Any]:
+    """What all that does not multiply takes."""
+    operations = played.workload.vector_ops
+    cycles, bits, energy = (float(column[0]) for column in played.vector_ops)
+    return {
+        "layer": f"{len(operations)} vector operations",
+        "kind": "vector",
+        "runs": sum(op.count for op in operations),
+        "macs": 0,
+        "cycles": cycles,
+        "share": cycles / total,
+        "utilization": 0.0,
+        "bottleneck": "DRAM" if bits else "vector lanes",
+        "dram_bytes": bits / 8,
+        "energy_mj": energy * 1e-9,
+        "waits": {},
+    }
 
 
 def _waits(played: Played) -> list[dict[str, float]]:

@@ -226,15 +226,36 @@ def simulate(
     for column, given in enumerate((inputs_resident, outputs_resident)):
         if given is not None:
             resident[:, column] = given
+    cycles, tally = _play_all(hardware, bounds, mappings, index, resident)
+    if (cycles[:, 0] < 0).any():
+        i = int(np.flatnonzero(cycles[:, 0] < 0)[0])
+        raise SimulatorError(
+            f"mapping {index[i, 2]}: layer {layers[index[i, 1]].name!r} takes too many cycles to "
+            "count in 64 bits"
+        )
+    names = causes(hardware.levels)
+    return TimelineResult(
+        cycles[:, 0].copy(),
+        cycles[:, 1].copy(),
+        tally[:, : len(names)].copy(),
+        names,
+        tally[:, len(names) :].reshape(-1, mappings.levels, 2).copy(),
+    )
+
+
+def _play_all(
+    hardware: Hardware, bounds: Ints, mappings: Mappings, index: Ints, resident: NDArray[np.bool_]
+) -> tuple[Ints, Ints]:
+    """Plays each row of `index`: cycles, all and the array's, `(t, 2)`, and its tally."""
     machines = pack_machine(hardware)
     # Kernels are compiled anew for each layout of memory.
     temporal, spatial_x, spatial_y, order = (
         np.require(part, requirements=("C", "W"))
         for part in (mappings.temporal, mappings.spatial_x, mappings.spatial_y, mappings.order)
     )
-    names = causes(hardware.levels)
     cycles = np.empty((len(index), 2), dtype=np.int64)
-    tally = np.empty((len(index), len(names) + 2 * mappings.levels), dtype=np.int64)
+    tallies = len(causes(hardware.levels)) + 2 * mappings.levels
+    tally = np.empty((len(index), tallies), dtype=np.int64)
 
     def rows(start: int, stop: int) -> None:
         at = slice(start, stop)
@@ -253,19 +274,7 @@ def simulate(
         )
 
     in_threads(rows, len(index))
-    if (cycles[:, 0] < 0).any():
-        i = int(np.flatnonzero(cycles[:, 0] < 0)[0])
-        raise SimulatorError(
-            f"mapping {index[i, 2]}: layer {layers[index[i, 1]].name!r} takes too many cycles to "
-            "count in 64 bits"
-        )
-    return TimelineResult(
-        cycles[:, 0].copy(),
-        cycles[:, 1].copy(),
-        tally[:, : len(names)].copy(),
-        names,
-        tally[:, len(names) :].reshape(-1, mappings.levels, 2).copy(),
-    )
+    return cycles, tally
 
 
 def _check(

@@ -70,6 +70,9 @@ print(json.dumps({"runs": found, "peak_gb": peak_gb}))
 WARM = Layer(name="warm", P=4, K=4, C=4)
 
 SCALESIM_LAYERS = ("layer2.0/downsample", "layer4.0/conv1", "fc")
+LARGE_MACS = 10e6
+"""A layer with more than so many is not run under limited bandwidth: SCALE-Sim takes minutes."""
+
 SCALESIM_ARRAY = {"rows": 32, "columns": 32, "ifmap_kib": 64, "filter_kib": 64, "ofmap_kib": 64}
 DATAFLOWS = ("weight_stationary", "output_stationary", "input_stationary")
 WORDS = {"unlimited": 0, "10 words/cycle": 10}
@@ -138,7 +141,7 @@ def main() -> None:
 
 
 def scalesim_runs(layers: Sequence[Layer]) -> list[Run]:
-    """Each layer with each dataflow and bandwidth."""
+    """Each layer with each dataflow and, but for large ones, each bandwidth."""
     return [
         Run(
             layer,
@@ -150,6 +153,7 @@ def scalesim_runs(layers: Sequence[Layer]) -> list[Run]:
         for layer in layers
         for dataflow in DATAFLOWS
         for label, words in WORDS.items()
+        if words == 0 or layer.macs <= LARGE_MACS
     ]
 
 

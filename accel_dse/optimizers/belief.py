@@ -86,7 +86,7 @@ class Belief:
         metrics: metric -> model; empty while fewer than two trials are feasible.
         works: how likely a design works; None while all did, or none.
         accepted: costs of the accepted trials, `(a, objectives)`; empty without models.
-        seen: inputs that were tried, or supposed to be, as `_keys`; empty where only the same
+        seen: inputs that were tried, or supposed to be, as `_keys`; None where only the same
             design has the same inputs.
     """
 
@@ -94,7 +94,7 @@ class Belief:
     metrics: dict[str, MetricModel]
     works: WorksClassifier | None
     accepted: Floats
-    seen: frozenset[bytes] = frozenset()
+    seen: frozenset[bytes] | None
 
     def costs(self, x: Floats) -> tuple[Floats, Floats]:
         """Means and standard deviations of the costs at `m` inputs, `(m, objectives)` each."""
@@ -126,7 +126,7 @@ class Belief:
 
         They would teach nothing that the models can make use of.
         """
-        if not self.seen:
+        if self.seen is None:
             return np.zeros(len(x), dtype=bool)
         return np.array([key in self.seen for key in _keys(x)], dtype=bool)
 
@@ -141,7 +141,7 @@ class Belief:
             )
             for name, model in self.metrics.items()
         }
-        seen = self.seen.union(_keys(x)) if self.seen else self.seen
+        seen = None if self.seen is None else self.seen.union(_keys(x))
         return replace(self, metrics=supposed, seen=seen)
 
 
@@ -190,7 +190,7 @@ class Learner:
             names += [limit.metric for limit in self.problem.limits]
             rows = self._telling(feasible)
             metrics = {name: self._model(name, x, feasible, rows) for name in dict.fromkeys(names)}
-        seen = frozenset(_keys(self._inputs_of(telling)) if telling and self.inputs.merges else ())
+        seen = frozenset(_keys(self._inputs_of(telling))) if self.inputs.merges else None
         return Belief(self.problem, metrics, works, self._accepted(metrics, feasible), seen)
 
     def _inputs_of(self, trials: Sequence[Trial]) -> Floats:

@@ -91,6 +91,9 @@ def climb(
         strangers: random valid designs, coded.
         parents: designs known to be good, may be empty.
         rng: decides.
+
+    Source:
+        Evolution first, then local search: memetic algorithms, Moscato, Caltech C3P 826, 1989.
     """
     begin = [strangers]
     if parents:

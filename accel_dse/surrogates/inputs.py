@@ -40,15 +40,6 @@ class Inputs:
             features_only: whether they are the only ones.
         """
         self.space = space
-        told = {name for feature in space.features.values() for name in feature.names}
-        told = told if features and not features_only else set()
-        left_out = {p.name for p in space.parameters if isinstance(p, Permutation)} & told
-        movable = [
-            np.full(p.width, p.count > 1 and p.name not in left_out and not features_only)
-            for p in space.parameters
-        ]
-        self.merges = bool(left_out)
-        self._encoded: NDArray[np.bool_] = np.concatenate(movable)
         self._ranges: dict[str, tuple[float, float]] = {}
         if features and space.features:
             drawn = space.sample_coded(DRAWN, np.random.default_rng(0))
@@ -56,6 +47,15 @@ class Inputs:
                 low, high = float(values.min()), float(values.max())
                 if high - low > 1e-9 * max(abs(low), abs(high)):
                     self._ranges[name] = (low, high - low)
+        told = {name for feature in self._ranges for name in space.features[feature].names}
+        left_out = {p.name for p in space.parameters if isinstance(p, Permutation)} & told
+        self.merges = bool(left_out) and not features_only
+        self._encoded: NDArray[np.bool_] = np.concatenate(
+            [
+                np.full(p.width, p.count > 1 and p.name not in left_out and not features_only)
+                for p in space.parameters
+            ]
+        )
         self.width = max(int(self._encoded.sum()) + len(self._ranges), 1)
 
     @property

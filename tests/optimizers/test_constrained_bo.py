@@ -208,6 +208,20 @@ def test_where_all_designs_look_the_same_others_are_still_proposed():
     assert len({tuple(trial.design.values()) for trial in optimizer.trials}) == 12
 
 
+@pytest.mark.parametrize("kind", [ConstrainedBO, TreeBO])
+def test_where_every_simulation_failed_one_can_still_go_on(kind):
+    optimizer = kind(problem=replace(PROBLEM, space=LOOPS, limits=()), initial=2)
+    designs = LOOPS.sample(4, np.random.default_rng(0))
+    optimizer.tell(
+        [
+            Trial(index=i, design=d, outcome=Outcome.FAILED, metrics={}, reason="crashed")
+            for i, d in enumerate(designs)
+        ],
+        pending=LOOPS.sample(2, np.random.default_rng(1)),
+    )
+    assert len({tuple(design.values()) for design in [*designs, *optimizer.ask(3)]}) == 7
+
+
 # Bad input: works, or fails with a clear error.
 
 

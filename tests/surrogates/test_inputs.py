@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from accel_dse.expressions import Expression
@@ -62,6 +64,13 @@ def test_an_order_counts_by_what_features_tell_of_it_alone():
     assert (found[0] == found[1]).all(), "what k stays inside of is the same"
     assert (found[0] != found[2]).any()
     assert inputs.width == 4, "no feature tells of the inner order: it is an input itself"
+
+
+def test_an_order_is_an_input_where_the_features_that_read_it_tell_nothing():
+    features = {"silent": Expression("position(outer, 'k') * 0")}
+    inputs = Inputs(replace(LOOPS, features=features))
+    assert not inputs.merges
+    assert inputs.width == 6
 
 
 def test_an_order_is_an_input_where_features_are_not():

@@ -118,7 +118,6 @@ class _PartLibrary(JITCodeLibrary):
             for library in {other: None for part in parts for other in part._linking_libraries}:
                 if not isinstance(library, _PartLibrary):
                     self._shared_module.link_in(library._get_module_for_linking(), preserve=True)
-                self._reload_init.update(library._reload_init)
             _relink(self._shared_module, llvm.Linkage.external, "linkonce_odr")
         return self._shared_module
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from accel_dse.hardware import Hardware
 from accel_dse.mapping import Mappings
-from accel_dse.simulators import loop_counts, loop_rules
+from accel_dse.simulators import loop_counts, loop_rules, map_halves
 from accel_dse.simulators.kernels import compiled
 from accel_dse.simulators.loop_records import INPUTS, OUTPUTS, Ints
 from accel_dse.simulators.map_estimate import ESTIMATE
@@ -177,11 +177,54 @@ def map_layers(
         hardware: the designs.
         layers: what runs on each of them.
         effort: how much to look at.
-        goal: what the mappings should make small; ties go to the other of latency and energy.
+        goal: what the mappings should make small; ties go to the other of latency and energy. For
+            `edp`, layers that run only briefly are also looked at in halves, see `map_halves`.
         asked: in which ways the network may need each layer, see `Mapped.ways`, `(u, 4)`; way 0
             alone by default.
     """
+    mapped = _search_layers(hardware, layers, effort, goal, asked)
+    if goal != "edp":
+        return mapped
+    listed = [_list(mapped)]
+    for j, layer in enumerate(layers):
+        brief = map_halves.brief(hardware, layer) & (mapped.found[:, j] > 0)
+        cuts = map_halves.halves(hardware, layer) if brief.any() else []
+        if cuts:
+            of_halves = _search_layers(hardware, [half for _, half in cuts], effort, goal, None)
+            dims = np.array([d for d, _ in cuts])
+            listed.append(map_halves.doubled(hardware, layers, j, _list(of_halves), dims, brief))
+    return _gather(mapped, listed)
+
+
+def _list(mapped: Mapped) -> map_halves.Finalists:
+    """The finalists with what they belong to; they are in the order of designs and layers."""
+    many = mapped.found[mapped.found > 0]
+    design, layer = (np.repeat(at, many) for at in np.nonzero(mapped.found))
+    return map_halves.Finalists(design, layer, mapped.mappings, mapped.ways)
+
+
+def _gather(mapped: Mapped, listed: Sequence[map_halves.Finalists]) -> Mapped:
+    """All that is listed, the lists one after the other for each design and layer."""
+    n, u = mapped.found.shape
+    place = np.concatenate([each.design * u + each.layer for each in listed])
+    order = np.argsort(place, kind="stable")
+    found = np.bincount(place, minlength=n * u)
+    factors = [
+        np.concatenate([getattr(each.mappings, name) for each in listed])[order]
+        for name in ("temporal", "spatial_x", "spatial_y", "order")
+    ]
+    ways = np.concatenate([each.ways for each in listed])[order]
+    first = (np.cumsum(found) - found).reshape(n, u)
+    return Mapped(found.reshape(n, u), first, Mappings(*factors), ways, mapped.problem)
+
+
+def _search_layers(
+    hardware: Hardware, layers: Sequence[Layer], effort: Effort, goal: Goal, asked: Bools | None
+) -> Mapped:
+    """`map_layers`, without a look at halves."""
     n, u, levels = len(hardware), len(layers), len(hardware.levels)
+    if asked is None:
+        asked = np.tile(np.arange(WAYS) == 0, (u, 1))
     slots = rows_for(effort, 1)
     lists = built_on(effort)
     factors = np.empty((4, n * u * slots, levels, 8), dtype=np.int64)
@@ -190,8 +233,6 @@ def map_layers(
     problem = np.zeros((n, u, 4))
     chips, machines = loop_counts.pack(hardware), pack_machine(hardware)
     packed = loop_counts.pack_layers(layers)
-    if asked is None:
-        asked = np.tile(np.arange(WAYS) == 0, (u, 1))
     room, whole = _handed_over(hardware, layers)
     others = [e for e in EFFORTS.values() if e not in lists]
     attempts = tuple(_options(e, goal) for e in (*lists, *others, *LAST_RESORTS))

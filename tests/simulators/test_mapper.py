@@ -16,6 +16,7 @@ LAYERS = (
     Layer(name="gemm", P=33, K=70, C=65),
     Layer(name="vector", K=100, C=128),
 )
+NORMAL = mapper.EFFORTS["normal"]
 TEMPLATES = ("edge", "gemmini", "simba_like", "tpu_like", "nvdla_like", "eyeriss_168")
 
 
@@ -45,6 +46,51 @@ def test_every_finalist_is_a_valid_mapping(template, goal):
     )
     assert (found.codes == 0).all()
     assert ((mapped.ways > 0) & (mapped.ways < 16)).all()
+
+
+BRIEF = (
+    Layer(name="depthwise", G=8, P=6, R=3),
+    Layer(name="grouped", G=2, K=4, C=3, P=6),
+    Layer(name="squeeze", K=8, C=32),
+)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_layer_that_runs_briefly_is_mapped_in_halves_too_for_edp(template):
+    """Then one half comes while the other is worked on; and each design stands alone."""
+    hardware = hardware_of(template, 6, 2)
+    layers = (*LAYERS[:1], *BRIEF)
+    whole = mapper._search_layers(hardware, layers, NORMAL, "edp", None)
+    mapped = mapper.map_layers(hardware, layers, effort=NORMAL, goal="edp")
+    assert (mapped.found > whole.found).any()
+    for i, j in np.argwhere(whole.found > 0):
+        assert finalists_of(whole, i, j).items() <= finalists_of(mapped, i, j).items()
+    assert ((mapped.found > 0) == (whole.found > 0)).all()
+    design, layer = np.nonzero(mapped.found)
+    many = mapped.found[design, layer]
+    at = np.repeat(design, many), np.repeat(layer, many), np.arange(many.sum())
+    assert (loop_nest.evaluate(hardware, layers, mapped.mappings, *at).codes == 0).all()
+
+
+def test_halves_hide_the_start_of_a_brief_layer():
+    hardware = hardware_of("eyeriss_168", 12, 0)
+    best = {}
+    for name, search in (
+        ("whole", lambda: mapper._search_layers(hardware, BRIEF, NORMAL, "edp", None)),
+        ("halves", lambda: mapper.map_layers(hardware, BRIEF, effort=NORMAL, goal="edp")),
+    ):
+        mapped = search()
+        many = mapped.found[mapped.found > 0]
+        design, layer = (np.repeat(at, many) for at in np.nonzero(mapped.found))
+        at = design, layer, np.arange(len(design))
+        cycles = timeline.simulate(hardware, BRIEF, mapped.mappings, *at).cycles
+        energy = loop_nest.evaluate(hardware, BRIEF, mapped.mappings, *at).energy_pj
+        best[name] = np.full(mapped.found.shape, np.inf)
+        np.minimum.at(best[name], (design, layer), cycles * energy)
+    works = np.isfinite(best["whole"])
+    gain = best["halves"][works] / best["whole"][works]
+    assert (gain <= 1).all()
+    assert gain.min() < 0.9
 
 
 def test_whether_a_layer_can_run_does_not_depend_on_the_effort():

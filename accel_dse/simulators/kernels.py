@@ -5,7 +5,8 @@ kernels call it; and their callers do so again with all that they call: a kernel
 times. Here a kernel that another one calls ends as intermediate code. What Python calls is linked
 with all of that, and then optimized once. It takes two thirds of the time, what is kept on disk a
 tenth of the space, and since nothing else can call the parts, they are inlined more freely and run
-about a tenth faster.
+about a tenth faster. All of that is built on inner parts of numba: with a release that is not known
+here, kernels are compiled as numba does by itself.
 """
 
 # Numba has no types that mypy knows.
@@ -18,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numba
 from llvmlite import binding as llvm
 from numba import njit, types
 from numba.core.caching import FunctionCache
@@ -28,12 +30,23 @@ from numba.core.registry import CPUDispatcher
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
+LAST_KNOWN = (0, 68)
+"""The last release of numba whose inner parts are known to fit what is built on them here."""
+
+
+def is_known(version: str) -> bool:
+    """Whether programs can be built with this numba; with a later one its own way must do."""
+    return tuple(int(part) for part in version.split(".")[:2]) <= LAST_KNOWN
+
+
 def compiled(kernel: Kernel) -> Kernel:
     """Compiles `kernel` when it is called, from Python or from another kernel.
 
     It releases the interpreter lock, and does not check for division by zero: no kernel does that.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    if not is_known(numba.__version__):
+        return cast(Kernel, njit(cache=True, **options)(kernel))
     dispatcher: Any = njit(pipeline_class=_ProgramCompiler, **options)(kernel)
     dispatcher._cache = _ProgramCache(kernel)
     # What numba asks for when it types and when it writes a call from another kernel.

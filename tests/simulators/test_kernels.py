@@ -102,6 +102,14 @@ def test_a_program_depends_on_every_module_that_its_kernel_imports(
     assert len(found) == 2
 
 
+def test_with_a_later_numba_kernels_are_compiled_in_its_own_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba, "__version__", "0.99.0rc1")
+    test_kernels_that_call_one_another_compute_what_python_does(folder)
+    assert kept(folder) > {"three_kernels.all_blocks"}
+
+
 def test_constants_in_a_call_do_not_compile_a_kernel_anew(folder: Path) -> None:
     module = load(folder)
     module.all_blocks(np.arange(20))

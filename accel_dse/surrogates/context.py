@@ -42,6 +42,11 @@ def _words(layer: Layer) -> int:
     return sum(layer.words(tensor) for tensor in TENSORS)
 
 
+def words_moved(workload: Workload) -> float:
+    """Words that a network moves at the least, if no layer leaves any on the chip."""
+    return float(sum(layer.count * _words(layer) for layer in workload.layers))
+
+
 FEATURES: Mapping[str, Callable[[Workload], float]] = {
     "log_convolutions": _number("conv", "grouped"),
     "log_depthwise": _number("depthwise"),

@@ -52,6 +52,8 @@ class FieldPredictor:
         contexts: application -> its scaled features, `(c,)`; `c` is 0 if it knows but one.
         context_scale: makes the features of another application; None if it cannot.
         members: the networks.
+        added: applications that were not in the log. What has one value on all networks, as an
+            area, is told for them as for the most similar one that was.
     """
 
     space: DesignSpace
@@ -60,6 +62,7 @@ class FieldPredictor:
     contexts: Mapping[str, Floats]
     context_scale: ContextScale | None
     members: Members
+    added: tuple[str, ...] = ()
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -85,6 +88,7 @@ class FieldPredictor:
             self,
             targets=tuple(target.with_application(workload) for target in self.targets),
             contexts={**self.contexts, workload.name: self.context_scale(workload)},
+            added=(*self.added, workload.name),
         )
 
     def predict(self, designs: Columns, application: str) -> Prediction:
@@ -94,6 +98,10 @@ class FieldPredictor:
                 raise DesignError(f"{parameter.name}: missing", hint=parameter.summary())
             check_values(parameter, designs[parameter.name])
         raw = self.standardized(designs, application)
+        shared = [i for i, target in enumerate(self.targets) if target.shared]
+        if shared and application in self.added:
+            alike = self.standardized(designs, self._like(application))
+            raw[:, :, shared] = alike[:, :, shared]
         values = {
             target.metric: target.restored(raw[:, :, i], application)
             for i, target in enumerate(self.targets)
@@ -108,6 +116,12 @@ class FieldPredictor:
             {name: value.std(axis=1) for name, value in values.items()},
             1.0 / (1.0 + np.exp(-np.clip(odds, -60.0, 60.0))),
         )
+
+    def _like(self, application: str) -> str:
+        """The application of the log that is most similar to another one."""
+        own = self.contexts[application]
+        known = [name for name in self.contexts if name not in self.added]
+        return min(known, key=lambda name: float(np.linalg.norm(self.contexts[name] - own)))
 
     def standardized(self, designs: Columns, application: str) -> Floats:
         """What the networks say, shape `(n, members, targets + 1)`; see `Members`.

@@ -8,15 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel_dse import encoding
 from accel_dse.dataset import Dataset
 from accel_dse.errors import OptionError
 from accel_dse.problem import Objective
+from accel_dse.surrogates.context import words_moved
 from accel_dse.workload import Workload
 
 Floats = NDArray[np.float64]
 
 SAME_LEVEL = 0.25
-"""Levels of all applications within so many scales are one level: an area is no network's own."""
+"""Levels of all applications within so many scales are one level, where no design was simulated on
+two of them and could tell."""
+
+SAME_VALUE = 1e-9
+"""Relative difference up to which a design has the same value on two networks."""
+
+WORD_WORTHS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+"""Multiply-accumulates that a word moved may be worth, where the level of an unknown network is
+told from its size: networks of few operations on many words are not as fast as these few are."""
 
 FARTHEST = 10.0
 """Standardized values beyond are nothing a network should be believed."""
@@ -32,9 +42,10 @@ class Target:
         logarithmic: whether the logarithm is taken; where all values are above 0 it is.
         scale: standard deviation within an application.
         levels: application -> mean.
-        per_mac: the logarithm of the value for one multiply-accumulate, on average over the
+        per_work: the logarithm of the value for one unit of work, on average over the
             applications: the level of one that was not in the log, less the logarithm of its
-            multiply-accumulates. None if it takes the mean level.
+            work. None if it takes the mean level.
+        word_worth: units of work of one word moved; a multiply-accumulate is one unit.
     """
 
     metric: str
@@ -42,7 +53,8 @@ class Target:
     logarithmic: bool
     scale: float
     levels: Mapping[str, float]
-    per_mac: float | None
+    per_work: float | None
+    word_worth: float = 0.0
 
     @classmethod
     def of(cls, dataset: Dataset, objective: Objective) -> "Target":
@@ -67,15 +79,16 @@ class Target:
             levels[name] = float(seen[own].mean())
             spread[own] = seen[own] - levels[name]
         scale = float(spread.std())
-        if np.ptp(list(levels.values())) <= SAME_LEVEL * scale:
+        same = _same_for_all(works, values)
+        if same is None:
+            same = bool(np.ptp(list(levels.values())) <= SAME_LEVEL * scale)
+        if same:
             mean = float(seen.mean())
             levels, scale = dict.fromkeys(levels, mean), float(seen.std())
         sign = -1.0 if objective.sense == "maximize" else 1.0
         constant = scale <= 1e-9 * (1.0 + abs(float(seen.mean())))
-        return cls(
-            metric, sign, logarithmic, 0.0 if constant else scale, levels,
-            _per_mac(dataset, levels) if logarithmic else None,
-        )  # fmt: skip
+        work = _per_work(dataset, levels) if logarithmic else (None, 0.0)
+        return cls(metric, sign, logarithmic, 0.0 if constant else scale, levels, *work)
 
     @property
     def constant(self) -> bool:
@@ -90,8 +103,8 @@ class Target:
     def with_application(self, workload: Workload) -> "Target":
         """The same target, with a level for a network that was not in the log."""
         level = float(np.mean(list(self.levels.values())))
-        if self.per_mac is not None and not (self.shared and len(self.levels) > 1):
-            level = self.per_mac + math.log(workload.macs)
+        if self.per_work is not None and not (self.shared and len(self.levels) > 1):
+            level = self.per_work + math.log(_work(workload, self.word_worth))
         return replace(self, levels={**self.levels, workload.name: level})
 
     def standardized(self, values: Floats, applications: NDArray[np.object_]) -> Floats:
@@ -115,14 +128,40 @@ class Target:
             "logarithmic": self.logarithmic,
             "scale": self.scale,
             "levels": dict(self.levels),
-            "per_mac": self.per_mac,
+            "per_work": self.per_work,
+            "word_worth": self.word_worth,
         }
 
 
-def _per_mac(dataset: Dataset, levels: Mapping[str, float]) -> float | None:
-    known = [
-        level - math.log(dataset.workloads[name].macs)
-        for name, level in levels.items()
-        if name in dataset.workloads
-    ]
-    return float(np.mean(known)) if known else None
+def _same_for_all(works: Dataset, values: Floats) -> bool | None:
+    """Whether designs have one value on all networks, as an area; None if no design can tell."""
+    codes = encoding.encoded(works.space.parameters, works.columns)
+    _, which = np.unique(codes, axis=0, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    starts = np.flatnonzero(np.diff(which[order], prepend=-1))
+    if not len(starts):
+        return None
+    applications = np.unique(works.application.astype(str), return_inverse=True)[1]
+    least, most = (f.reduceat(applications[order], starts) for f in (np.minimum, np.maximum))
+    both = least != most
+    if not both.any():
+        return None
+    low, high = (f.reduceat(values[order], starts)[both] for f in (np.minimum, np.maximum))
+    return bool((high - low <= SAME_VALUE * np.maximum(np.abs(low), np.abs(high))).all())
+
+
+def _work(workload: Workload, word_worth: float) -> float:
+    return workload.macs + word_worth * words_moved(workload)
+
+
+def _per_work(dataset: Dataset, levels: Mapping[str, float]) -> tuple[float | None, float]:
+    """The level of a unit of work, and what a word is worth: what tells the known levels best."""
+    names = [name for name in levels if name in dataset.workloads]
+    if not names:
+        return None, 0.0
+    found = []
+    for worth in WORD_WORTHS if len(names) > 1 else (0.0,):
+        rates = [levels[name] - math.log(_work(dataset.workloads[name], worth)) for name in names]
+        found.append((float(np.std(rates)), worth, float(np.mean(rates))))
+    _, worth, rate = min(found)
+    return rate, worth

@@ -139,6 +139,15 @@ def test_a_network_that_was_not_in_the_log_is_answered_from_its_layers(contextua
     assert figures["median_abs_pct_error"] < 100
 
 
+def test_the_area_of_a_design_is_the_same_for_a_network_that_was_not_in_the_log(contextual):
+    unseen = log(300, seed=9, network=2)
+    predictor = contextual.predictor.with_application(unseen.workloads["net2"])
+    areas = [
+        predictor.predict(unseen.columns, name).metrics["area_mm2"] for name in ("net1", "net2")
+    ]
+    assert np.array_equal(*areas)
+
+
 def test_a_metric_to_be_made_large_is_learned_with_its_sign():
     data = log()
     speed = {**data.metrics, "rate": 1.0 / data.metrics["latency_cycles"]}

@@ -31,7 +31,7 @@ from accel_dse.surrogates.field_predictor import FieldPredictor, predictor_of
 from accel_dse.surrogates.model_card import card
 from accel_dse.surrogates.training import TorchMembers
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the folder."""
 
 MOST_MEMBERS = 64
@@ -81,7 +81,10 @@ def read(folder: Path) -> Fitted:
     model = _read_json(place)
     with blaming(place):
         if model["schema_version"] != SCHEMA_VERSION:
-            raise FileError(f"schema_version: {model['schema_version']!r} is not known")
+            raise FileError(
+                f"schema_version: {model['schema_version']!r} is not known",
+                hint=f"this version reads {SCHEMA_VERSION}; accel-dse fit makes the model anew",
+            )
         contents = {
             name: _checked(folder / name, model["sha256"][name])
             for name in ("space.json", "weights.safetensors", "accuracy.json", "log.parquet")

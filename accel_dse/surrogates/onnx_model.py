@@ -21,7 +21,8 @@ from accel_dse.surrogates.field_predictor import FieldPredictor, Singles, predic
 METADATA = "accel_dse"
 """Key of the metadata, whose value is JSON."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the metadata."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +63,18 @@ def read(path: Path) -> FieldPredictor:
         raise FileError(f"{path}: is no readable ONNX file: {parquet.first_line(error)}") from error
     try:
         about = json.loads(text or "{}")
+        if about and about["schema_version"] != SCHEMA_VERSION:
+            raise FileError(
+                f"schema_version: {about['schema_version']!r} is not known",
+                hint=f"this version reads {SCHEMA_VERSION}; accel-dse export makes it anew",
+            )
         space = parquet.space_of(about["space"], "metadata")
         return predictor_of(about["predictor"], space, OnnxMembers(session))
     except KeyError as error:
         raise FileError(f"{path}: metadata: {error.args[0]}: missing") from error
     except (DseError, TypeError, ValueError) as error:
-        raise FileError(f"{path}: metadata: {error}") from error
+        hint = error.hint if isinstance(error, DseError) else ""
+        raise FileError(f"{path}: metadata: {error}", hint=hint) from error
 
 
 def fingerprint(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Models as ONNX files."""
 
+import json
 import subprocess
 import sys
 
@@ -113,3 +114,14 @@ def test_a_file_without_our_metadata_is_refused_by_name(file, tmp_path):
     onnx.save(model, tmp_path / "bare.onnx")
     with pytest.raises(FileError, match=r"bare\.onnx: metadata: space: missing"):
         onnx_model.read(tmp_path / "bare.onnx")
+
+
+def test_a_file_of_another_version_is_refused_by_name(file, tmp_path):
+    import onnx
+
+    model = onnx.load(file)
+    entry = next(e for e in model.metadata_props if e.key == onnx_model.METADATA)
+    entry.value = json.dumps({**json.loads(entry.value), "schema_version": 9})
+    onnx.save(model, tmp_path / "later.onnx")
+    with pytest.raises(FileError, match=r"later\.onnx: metadata: schema_version: 9 is not known"):
+        onnx_model.read(tmp_path / "later.onnx")

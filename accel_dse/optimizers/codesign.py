@@ -19,6 +19,12 @@ DIGITS = 1_000_003
 """Keeps the seeds of inner searches apart."""
 
 
+LEAST = (("mapping_trials", 2), ("initial", 1), ("remembered", 0), ("revisit", 0))
+"""Options, and the least that each may be."""
+
+BETTER = 0.01
+"""Share by which the last trials of a hardware design made it better if it is worth more."""
+
 MOST_BARREN = 300
 """Hardware designs in a row that some layer has no mapping on before the search gives up."""
 
@@ -50,8 +56,10 @@ class Codesign(Optimizer):
     For a space of `mapping_space`: parameters named `LAYER__...` are a layer's mapping, all others
     the hardware. Each hardware design gets `mapping_trials` trials, each of which tries a mapping
     for every layer; the last one joins the best mapping of each. What the hardware is worth is its
-    best trial, and the outer optimizer is told that alone. Hardware that some layer has no valid
-    mapping on is never simulated; the outer optimizer is told that it cannot work.
+    best trial, and the outer optimizer is told that alone. After every `revisit` new ones the best
+    so far gets as many trials again, as long as its last ones still made it better. Hardware that
+    some layer has no valid mapping on is never simulated; the outer optimizer is told that it
+    cannot work.
 
     The simulator must report, for each layer, `LAYER/METRIC` of the objective (for `layer_edp`,
     `LAYER/edp`). In a space without mappings the outer optimizer searches alone.
@@ -62,11 +70,12 @@ class Codesign(Optimizer):
         mapping_trials: trials of each hardware design.
         initial: random hardware that begins, where the outer optimizer can be told how much.
         remembered: how many of a layer's best mappings on other hardware are tried first.
+        revisit: new hardware designs for each time that the best one is mapped further; 0: never.
 
     Source:
         Shi, Sakhuja, Hashemi, Swersky, Lin, "Learned Hardware/Software Co-Design of Neural
         Accelerators", arXiv 2010.02075 (about 5 random hardware designs to begin with); remembering
-        mappings is ours.
+        mappings, and mapping the best further, are ours.
     """
 
     hardware: str = "constrained_bo"
@@ -74,6 +83,7 @@ class Codesign(Optimizer):
     mapping_trials: int = 250
     initial: int = 5
     remembered: int = 5
+    revisit: int = 3
 
     _layers: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _outer: Problem = field(init=False, repr=False, compare=False)
@@ -82,7 +92,7 @@ class Codesign(Optimizer):
     _spaces: dict[Hashable, DesignSpace] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, low in (("mapping_trials", 2), ("initial", 1), ("remembered", 0)):
+        for name, low in LEAST:
             if getattr(self, name) < low:
                 raise OptionError(
                     f"codesign: {name}: must be at least {low}, got {getattr(self, name)}"
@@ -103,18 +113,25 @@ class Codesign(Optimizer):
         self._next, self._inner, self._spaces = {}, {}, {}
 
     def ask(self, n: int) -> list[Design]:
-        """`n` designs: of hardware whose trials are not all told or pending, then of new."""
+        """`n` designs: of hardware whose turn is not over, then of the best again, or of new."""
         if not self._layers:
             return self._outer_search(self.trials, self.pending).ask(n)
         blocks = self._blocks()
         chosen: list[Design] = []
+        busy = set()
         for block in blocks:
-            room = self.mapping_trials - len(block)
+            room = -len(block) % self.mapping_trials
             if room > 0 and len(chosen) < n:
                 chosen += self._mapped(block, blocks, min(room, n - len(chosen)))
+                busy.add(block.number)
         awaited = [block.hardware for block in blocks if not self._complete(block)]
         while len(chosen) < n:
             finished = [block for block in blocks if self._complete(block)]
+            again = self._worth_more(finished)
+            if again is not None and again.number not in busy:
+                busy.add(again.number)
+                chosen += self._mapped(again, blocks, min(self.mapping_trials, n - len(chosen)))
+                continue
             block = Block(self._new_hardware(finished, awaited), len(blocks))
             blocks.append(block)
             awaited.append(block.hardware)
@@ -122,8 +139,28 @@ class Codesign(Optimizer):
         return chosen
 
     def _complete(self, block: Block) -> bool:
-        """Whether all trials of a hardware design are told."""
+        """Whether the trials of a hardware design that say what it is worth are told."""
         return len(block.trials) >= self.mapping_trials
+
+    def _worth_more(self, finished: Sequence[Block]) -> Block | None:
+        """The best hardware, if it is to be mapped further: one turn for `revisit` new designs."""
+        extra = sum(-(-len(block) // self.mapping_trials) - 1 for block in finished)
+        if not self.revisit or (extra + 1) * self.revisit > len(finished):
+            return None
+        costs = {block.number: self._best_costs(block) for block in finished}
+        best = min(finished, key=lambda block: costs[block.number][1])
+        before, now = costs[best.number]
+        if len(best) % self.mapping_trials or best.pending or not np.isfinite(now):
+            return None
+        still = not np.isfinite(before) or now < before - BETTER * abs(before)
+        return best if still else None
+
+    def _best_costs(self, block: Block) -> tuple[float, float]:
+        """Cost of the best trial but for the last half turn, and of the best; infinite if none."""
+        ends = (len(block.trials) - self.mapping_trials // 2, len(block.trials))
+        found = [self.problem.best(block.trials[:end]) for end in ends]
+        before, now = (self.problem.costs(t.metrics)[0] if t else np.inf for t in found)
+        return before, now
 
     def _blocks(self) -> list[Block]:
         """The trials and the pending designs by hardware, in order of first appearance."""
@@ -232,7 +269,7 @@ class Codesign(Optimizer):
 
     def _mapped(self, block: Block, blocks: Sequence[Block], n: int) -> list[Design]:
         """`n` more designs of a block."""
-        last = len(block) + n == self.mapping_trials
+        last = (len(block) + n) % self.mapping_trials == 0
         columns = []
         for place, layer in enumerate(self._layers):
             wanted = n - last
@@ -295,14 +332,18 @@ class Codesign(Optimizer):
         best = min(feasible, key=lambda trial: self._cost(layer, trial))
         return _some(best.design, self._names_of(layer))
 
+    def _least_cost(self, layer: str, block: Block) -> float:
+        costs = [self._cost(layer, trial) for trial in block.trials if trial.feasible]
+        return min(costs, default=np.inf)
+
     def _names_of(self, layer: str) -> list[str]:
         """Parameters of the hardware and of one layer."""
         return [n for n in self.problem.space.names if _layer_of(n) in ("", layer)]
 
     def _remembered(self, layer: str, block: Block, blocks: Sequence[Block]) -> list[Design]:
-        """The layer's best mappings on other hardware that are valid on this, latest first."""
+        """The layer's best mappings on other hardware that are valid on this, best first."""
         found = []
-        for other in reversed(blocks[: block.number]):
+        for other in sorted(blocks[: block.number], key=lambda b: self._least_cost(layer, b)):
             best = self._best_mapping(layer, other)
             if best is not None:
                 found.append({**best, **block.hardware})

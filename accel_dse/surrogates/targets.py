@@ -102,9 +102,12 @@ class Target:
 
     def with_application(self, workload: Workload) -> "Target":
         """The same target, with a level for a network that was not in the log."""
-        level = float(np.mean(list(self.levels.values())))
-        if self.per_work is not None and not (self.shared and len(self.levels) > 1):
+        if self.shared and len(self.levels) > 1:
+            level = next(iter(self.levels.values()))  # to the last digit
+        elif self.per_work is not None:
             level = self.per_work + math.log(_work(workload, self.word_worth))
+        else:
+            level = float(np.mean(list(self.levels.values())))
         return replace(self, levels={**self.levels, workload.name: level})
 
     def standardized(self, values: Floats, applications: NDArray[np.object_]) -> Floats:

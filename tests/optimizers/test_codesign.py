@@ -63,13 +63,41 @@ def edp(trial, layer):
 
 
 def test_every_hardware_design_gets_its_trials_and_all_are_valid():
-    trials = search(codesign(), 24)
+    trials = search(codesign(revisit=0), 24)
     blocks = [hardware_of(trial) for trial in trials]
     assert [blocks.count(h) for h in dict.fromkeys(blocks)] == [6] * 4
     assert all(len(set(blocks[i : i + 6])) == 1 for i in range(0, 24, 6))
     assert all(trial.feasible for trial in trials)
     for trial in trials:
         PROBLEM.space.check(trial.design)
+
+
+def test_after_three_new_ones_the_best_is_mapped_further_while_that_helps():
+    trials = search(codesign(), 24)
+    turns = [trials[i : i + 6] for i in range(0, 24, 6)]
+    hardware = [hardware_of(turn[0]) for turn in turns]
+    assert len(set(hardware[:3])) == 3
+    least = [min(trial.metrics["layer_edp"] for trial in turn) for turn in turns]
+    best = int(np.argmin(least[:3]))
+    assert hardware[3] == hardware[best]
+    assert [hardware_of(trial) for trial in turns[3]] == [hardware[3]] * 6
+    known = {tuple(trial.design.values()) for trial in turns[best]}
+    assert not [t for t in turns[3][:-1] if tuple(t.design.values()) in known]
+    # its last trial joins the best mappings of both turns
+    assert turns[3][-1].metrics["layer_edp"] == min(least[3], least[best])
+
+
+def test_hardware_that_more_trials_did_not_make_better_is_not_mapped_further(monkeypatch):
+    monkeypatch.setattr(codesign_module, "BETTER", 0.99)
+    hardware = [hardware_of(trial) for trial in search(codesign(), 30)]
+    assert [hardware.count(h) for h in dict.fromkeys(hardware)] == [6] * 5
+
+
+def test_the_best_is_mapped_further_once_for_three_new_ones():
+    hardware = [hardware_of(trial) for trial in search(codesign(mapping_trials=4), 48)][::4]
+    new = len(set(hardware))
+    assert new >= 3 * (len(hardware) - new)
+    assert len(hardware) > new
 
 
 def test_the_last_trial_of_a_block_joins_the_best_mapping_of_each_layer():

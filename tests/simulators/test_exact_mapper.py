@@ -75,6 +75,27 @@ def test_the_exact_mapping_scores_what_it_says(goal):
     assert scores(small(), GEMM, exact.mapping, goal)[0] == exact.score
 
 
+@pytest.mark.parametrize("layer", [GEMM, Layer(name="conv", K=4, C=2, P=6, R=3)])
+@pytest.mark.parametrize("goal", ["latency", "energy", "edp"])
+def test_more_memory_or_bandwidth_never_makes_the_best_mapping_worse(goal, layer):
+    scores = []
+    for words in (12, 16, 20, 24, 32, 48, 96, 192):
+        found = best_mapping(
+            small(capacity_bits=np.array([[[1e12] * 3, [words * 8.0] * 3]])), layer, goal=goal
+        )
+        assert found.complete
+        scores.append(found.score)
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] < scores[0]
+    faster = [
+        best_mapping(
+            small(shared_bits_per_cycle=np.array([[bits, np.inf]])), layer, goal=goal
+        ).score
+        for bits in (4.0, 8.0, 12.0, 16.0, 64.0)
+    ]
+    assert faster == sorted(faster, reverse=True)
+
+
 def test_bounds_do_not_change_what_is_found():
     fast = small(shared_bits_per_cycle=np.array([[1024.0, np.inf]]))
     everything = best_mapping(fast, GEMM)

@@ -24,6 +24,7 @@ PEERS = {
     "smac_blackbox": ("smac", {"initial": 5, "facade": "blackbox"}),
     "vizier_eagle": ("vizier", {"initial": 5, "algorithm": "eagle"}),
 }
+SHORTER = {"optuna_gp": 12, "smac": 14, "smac_blackbox": 14}
 TWO = ("latency_cycles", "energy_uj")
 
 
@@ -131,13 +132,34 @@ def test_a_peer_depends_on_what_it_was_told_alone(name):
 @pytest.mark.parametrize("name", PEERS)
 def test_a_peer_finds_better_designs_than_its_first_ones(name):
     problem = toy_problem()
-    trials = searched(peer(name, problem), 12 if name == "optuna_gp" else 30)
+    trials = searched(peer(name, problem), SHORTER.get(name, 30))
     assert all(trial.design in problem.space for trial in trials)
     first, best = problem.best(trials[:4]), problem.best(trials)
     assert best is not None
     assert first is None or best.metrics["latency_cycles"] < first.metrics["latency_cycles"]
     designs = {tuple(trial.design.items()) for trial in trials}
     assert len(designs) == len(trials)
+
+
+@pytest.mark.parametrize("name", ["smac", "smac_blackbox"])
+def test_a_peer_proposes_by_its_model_and_not_at_random(name):
+    """Each session begins anew: its own first designs must not come before what it learned."""
+    problem = toy_problem(limits=())
+    told = searched(plugins.load("optimizers", "random")(problem=problem, seed=1), 20)
+    costs = sorted(t.metrics["latency_cycles"] for t in told if t.feasible)
+    proposed = []
+    for n in (14, 17, 20):
+        optimizer = peer(name, problem)
+        optimizer.tell(told[:n])
+        (design,) = optimizer.ask(1)
+        found = (
+            ToySimulator()
+            .simulate(problem.workloads[0][0], problem.space.columns([design]))
+            .values["latency_cycles"][0]
+        )
+        proposed.append(found)
+    assert np.nanmedian(proposed) < np.median(costs)
+    assert np.nanmin(proposed) < costs[len(costs) // 5]
 
 
 def test_a_peer_with_one_objective_says_so():

@@ -1,5 +1,6 @@
 """SMAC's Bayesian optimization with random forests, or with a Gaussian process."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,9 @@ class Smac(Peer):
         configs.add([_parameter(space, v) for v in self.variables.all])
         facades = {"hpo": smac.HyperparameterOptimizationFacade, "blackbox": smac.BlackBoxFacade}
         facade = facades[self.facade]
-        with TemporaryDirectory() as folder:  # it writes its settings when it is made
+        with TemporaryDirectory() as folder, warnings.catch_warnings():
+            # It writes its settings when it is made, and calls its library's deprecated methods.
+            warnings.simplefilter("ignore")
             scenario = smac.Scenario(
                 configs,
                 output_directory=Path(folder),
@@ -64,12 +67,21 @@ class Smac(Peer):
                 n_trials=BUDGET,
                 seed=seed,
             )
-            initial = facade.get_initial_design(scenario, n_configs=1)
+            # Its own first designs would come before what it learned, anew in each session: its
+            # first is one that it is told of, or, if there is none, one that it is not asked for.
+            first = [self.configuration(space, configs, design) for design, _ in told[:1]]
+            initial = facade.get_initial_design(
+                scenario, n_configs=0 if first else 1, additional_configs=first
+            )
             optimizer = facade(scenario, None, initial_design=initial, logging_level=False)
         session = _Session(self, smac, space, configs, optimizer, np.random.default_rng(seed), told)
         for design, verdict in told:
             session.tell(design, verdict)
         return session
+
+    def configuration(self, space: Any, configs: Any, design: Design) -> Any:
+        """A design as SMAC has it."""
+        return space.Configuration(configs, values=self.variables.vectors([design])[0])
 
 
 class _Session:
@@ -94,8 +106,7 @@ class _Session:
         status = self.smac.StatusType.CRASHED if beyond else self.smac.StatusType.SUCCESS
         penalty = self.worst + self.span * (1.0 + min(beyond, 10.0))
         cost = penalty if beyond else verdict.costs[0]
-        vector = self.peer.variables.vectors([design])[0]
-        config = self.space.Configuration(self.configs, values=vector)
+        config = self.peer.configuration(self.space, self.configs, design)
         info = self.smac.TrialInfo(config, seed=0)
         self.optimizer.tell(info, self.smac.TrialValue(cost=cost, status=status), save=False)
 

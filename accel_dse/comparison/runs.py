@@ -62,7 +62,7 @@ def play(
     runs: dict[Path, Run] = {}
     for contestant, seed, log in list(waiting):
         problem = _noted(log)
-        if problem and retry:
+        if problem and (retry or _complete(log, contest.trials)):  # another process ended it
             _note_of(log).unlink()
         elif problem:
             runs[log] = Run(contestant=contestant, seed=seed, log=log, problem=problem)

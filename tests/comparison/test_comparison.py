@@ -70,6 +70,14 @@ def some_curves(costs, goal=GOAL, **more):
     )  # fmt: skip
 
 
+def test_a_run_that_another_process_brought_to_its_end_has_no_problem(tmp_path):
+    arena = Arena(toy_problem(), ToySimulator())
+    contest = a_contest(tmp_path, "random", seeds=1, make_study=arena)
+    (run,) = play(contest, say=hush)
+    run.log.with_suffix(".problem.json").write_text('"another process is writing to it"')
+    assert [again.problem for again in play(contest, say=hush)] == [""]
+
+
 def test_every_contestant_runs_once_with_each_seed_and_its_whole_budget(tmp_path):
     contest = a_contest(
         tmp_path, "random", "evolution:population=4|6", seeds=2, batch=4,

@@ -99,7 +99,10 @@ class _Session:
         if self.young:
             [design] = self.peer.problem.space.sample(1, self.random)
             return design
-        return self.peer.variables.designs([dict(self.optimizer.ask().config)])[0]
+        with warnings.catch_warnings():  # of the library of its forests, about threads
+            warnings.simplefilter("ignore")
+            config = self.optimizer.ask().config
+        return self.peer.variables.designs([dict(config)])[0]
 
     def tell(self, design: Design, verdict: Verdict) -> None:
         beyond = sum(max(violation, 0.0) for violation in verdict.violations)

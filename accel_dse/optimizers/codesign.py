@@ -279,7 +279,8 @@ class Codesign(Optimizer):
                 warm = self._remembered(layer, block, blocks)[len(block) :][:wanted]
             chosen = [*warm, *(inner.ask(wanted - len(warm)) if wanted > len(warm) else [])]
             if last:
-                chosen.append(self._best_mapping(layer, block) or inner.ask(1)[0])
+                best = self._best_mapping(layer, block)
+                chosen.append(best[1] if best else inner.ask(1)[0])
             columns.append(chosen)
         names = self.problem.space.names
         designs: list[Design] = []
@@ -324,17 +325,13 @@ class Codesign(Optimizer):
         sign = 1.0 if self.problem.objectives[0].sense == "minimize" else -1.0
         return sign * trial.metrics[name]
 
-    def _best_mapping(self, layer: str, block: Block) -> Design | None:
-        """The block's best mapping of a layer."""
+    def _best_mapping(self, layer: str, block: Block) -> tuple[float, Design] | None:
+        """The block's best mapping of a layer, after its cost."""
         feasible = [trial for trial in block.trials if trial.feasible]
         if not feasible:
             return None
         best = min(feasible, key=lambda trial: self._cost(layer, trial))
-        return _some(best.design, self._names_of(layer))
-
-    def _least_cost(self, layer: str, block: Block) -> float:
-        costs = [self._cost(layer, trial) for trial in block.trials if trial.feasible]
-        return min(costs, default=np.inf)
+        return self._cost(layer, best), _some(best.design, self._names_of(layer))
 
     def _names_of(self, layer: str) -> list[str]:
         """Parameters of the hardware and of one layer."""
@@ -342,11 +339,9 @@ class Codesign(Optimizer):
 
     def _remembered(self, layer: str, block: Block, blocks: Sequence[Block]) -> list[Design]:
         """The layer's best mappings on other hardware that are valid on this, best first."""
-        found = []
-        for other in sorted(blocks[: block.number], key=lambda b: self._least_cost(layer, b)):
-            best = self._best_mapping(layer, other)
-            if best is not None:
-                found.append({**best, **block.hardware})
+        others = [self._best_mapping(layer, other) for other in blocks[: block.number]]
+        known = sorted((best for best in others if best is not None), key=lambda best: best[0])
+        found = [{**mapping, **block.hardware} for _, mapping in known]
         space = self._search(block, self._layers.index(layer)).problem.space
         distinct: list[Design] = list({tuple(d.values()): d for d in found}.values())
         if not distinct:

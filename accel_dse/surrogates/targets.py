@@ -138,6 +138,8 @@ class Target:
 
 def _same_for_all(works: Dataset, values: Floats) -> bool | None:
     """Whether designs have one value on all networks, as an area; None if no design can tell."""
+    if len(works.applications) < 2:
+        return None
     codes = encoding.encoded(works.space.parameters, works.columns)
     _, which = np.unique(codes, axis=0, return_inverse=True)
     order = np.argsort(which, kind="stable")

@@ -35,7 +35,9 @@ def test_smaller_changes_come_first_each_with_its_metrics():
 
 def test_every_remedy_is_a_valid_design():
     # pes_y=1 would make the buffer large enough, but with pes_x=32 it breaks a constraint
-    for one in found(pes_x=32, pes_y=32, buffer_kib=16):
+    changes = found(pes_x=32, pes_y=32, buffer_kib=16)
+    assert changes
+    for one in changes:
         PROBLEM.space.check({**DESIGN, "pes_x": 32, "pes_y": 32, one.parameter: one.value})
 
 

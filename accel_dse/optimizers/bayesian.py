@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from accel_dse import plugins
 from accel_dse.choices import Coded
@@ -140,7 +141,9 @@ class BayesianOptimizer(Optimizer):
         strangers = min(n, max(self.initial - len(self.trials) - len(self.pending), 0))
         chosen = self._first(strangers)
         if len(chosen) == strangers < n:
-            chosen += self._promising(n - strangers, rng, chosen)
+            # threads are slower on matrices this small, many times so where cores are busy
+            with threadpool_limits(1):
+                chosen += self._promising(n - strangers, rng, chosen)
         if len(chosen) < n:
             chosen += self._known.random(n - len(chosen), rng, besides=chosen)
         return chosen

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
+from threadpoolctl import threadpool_limits
 
 from accel_dse.optimizers.base import Optimizer
 from accel_dse.optimizers.elite import Elite
@@ -91,11 +92,13 @@ class ModelBased(Optimizer):
         self._known.refresh(self.trials, self.pending)
         self._elite.refresh(self.trials)
         rng = self.rng()
-        models = self._models()
-        if models is None:
-            return self._known.random(n, rng)
-        strangers = int(rng.binomial(n, self.explore))
-        asked = self._optimized(models, n - strangers, rng)
+        # threads are slower on so little data, and might add up in another order
+        with threadpool_limits(1):
+            models = self._models()
+            if models is None:
+                return self._known.random(n, rng)
+            strangers = int(rng.binomial(n, self.explore))
+            asked = self._optimized(models, n - strangers, rng)
         return asked + self._known.random(n - len(asked), rng, besides=asked)
 
     def _models(self) -> "_Models | None":

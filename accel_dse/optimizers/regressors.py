@@ -15,7 +15,6 @@ from sklearn.linear_model import RidgeCV
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 
@@ -85,8 +84,7 @@ class Committee:
         for i in range(FOLDS):
             seen, held = fold != i, fold == i
             model = KINDS[kind](seed + i)
-            # threads are slower on so little data, and might add up in another order
-            with threadpool_limits(1), UNCHECKED(), warnings.catch_warnings():
+            with UNCHECKED(), warnings.catch_warnings():
                 # a network that is not done after its epochs is judged by its error, as all are
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 model.fit(inputs[seen], targets[seen])
@@ -180,7 +178,7 @@ def chance_to_work(
     if works.all() or not works.any():
         return lambda asked: np.full(len(asked), (works.sum() + 1) / (len(works) + 2))
     forest = ExtraTreesRegressor(n_estimators=60, min_samples_leaf=2, random_state=seed)
-    with threadpool_limits(1), UNCHECKED():
+    with UNCHECKED():
         forest.fit(inputs, works.astype(np.float64))
     # no forest of 60 trees can be much surer than this
     return lambda asked: np.clip(_predicted(forest, asked), 0.005, 0.995)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from accel_dse.constraints import Constraint
 from accel_dse.errors import DesignError, OptionError
@@ -332,3 +333,22 @@ def test_more_trials_than_a_regression_can_hold_are_thinned_but_for_the_best():
     assert len(rows) == len(set(rows)) == 1000
     accepted = np.flatnonzero(np.arange(1500) % 2 == 0)
     assert set(accepted[np.argsort(costs[accepted])][:500]) <= set(rows)
+
+
+@each_kind
+def test_a_proposal_uses_one_thread_however_many_the_process_may(kind, monkeypatch):
+    optimizer = kind(problem=PROBLEM, initial=6)
+    search(optimizer, 12)
+    seen = []
+    candidates = kind._candidates
+    monkeypatch.setattr(
+        kind, "_candidates", lambda *args: seen.append(threads()) or candidates(*args)
+    )
+    with threadpool_limits(2):
+        optimizer.ask(1)
+        assert threads() == 2
+    assert seen == [1]
+
+
+def threads():
+    return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from searching import PROBLEM, best_cost, search, simulated
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from accel_dse.errors import OptionError
 from accel_dse.optimizers.base import Proposal
@@ -133,3 +134,16 @@ def test_it_begins_at_random_and_goes_on_so_while_nothing_works():
 def test_an_option_out_of_range_is_refused(option, value):
     with pytest.raises(OptionError, match=f"model_based: {option}: expected"):
         ModelBased(problem=PROBLEM, **{option: value})
+
+
+def test_models_are_trained_on_one_thread_however_many_the_process_may_use(monkeypatch):
+    optimizer = ModelBased(problem=PROBLEM, warmup=20)
+    search(optimizer, 24)
+    seen = []
+    models = ModelBased._models
+    monkeypatch.setattr(
+        ModelBased, "_models", lambda self: seen.extend(threadpool_info()) or models(self)
+    )
+    with threadpool_limits(2):
+        optimizer.ask(1)
+    assert {pool["num_threads"] for pool in seen} == {1}

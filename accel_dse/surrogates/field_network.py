@@ -162,9 +162,9 @@ class _Block(nn.Module):
     def _attended(self, tokens: Tensor) -> Tensor:
         fields, width = tokens.shape[1], tokens.shape[2]
         depth = width // self.heads
-        mixed = self.mix(tokens).reshape(-1, fields, 3, self.heads, depth).permute(2, 0, 3, 1, 4)
-        query, key, value = mixed[0], mixed[1], mixed[2]
-        weights = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(depth), dim=3)
+        mixed = self.mix(tokens).reshape(-1, fields, 3 * self.heads, depth).transpose(1, 2)
+        query, key, value = mixed.split(self.heads, dim=1)
+        weights = torch.softmax((query / math.sqrt(depth)) @ key.transpose(2, 3), dim=3)
         seen: Tensor = self.out((weights @ value).transpose(1, 2).reshape(-1, fields, width))
         return seen
 

@@ -152,6 +152,7 @@ class FieldPredictor:
             "context_scale": None
             if scale is None
             else {"mean": scale.mean.tolist(), "deviation": scale.deviation.tolist()},
+            "added": list(self.added),
         }
 
 
@@ -167,13 +168,18 @@ def predictor_of(
     context_scale = None
     if scale is not None:
         context_scale = ContextScale(_numbers(scale["mean"]), _numbers(scale["deviation"]))
+    contexts = {name: _numbers(values) for name, values in content["contexts"].items()}
+    added = tuple(content.get("added", ()))  # older descriptions are of models without any
+    if not set(added) < set(contexts):
+        raise ValueError(f"added: expected some of {', '.join(contexts)}, got {added}")
     return FieldPredictor(
         space=space,
         goal=Goal.parse(content["objectives"], content["limits"]),
         targets=tuple(Target(**target) for target in content["targets"]),
-        contexts={name: _numbers(values) for name, values in content["contexts"].items()},
+        contexts=contexts,
         context_scale=context_scale,
         members=members,
+        added=added,
     )
 
 

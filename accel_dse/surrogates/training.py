@@ -198,7 +198,9 @@ class _Run:
         self.good = torch.as_tensor(np.flatnonzero(examples.works), device=device)
         self.bad = torch.as_tensor(np.flatnonzero(~examples.works), device=device)
         self.costed = torch.as_tensor(examples.works & ~examples.refused, device=device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=recipe.learning_rate)
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=recipe.learning_rate, fused=True
+        )
         self.population = self.choices[self._drawn(self.good, recipe.mined)]
         self.settings = self.context[self._drawn(self.good, recipe.mined)]
         # dropout draws from PyTorch's global state, which is set for each step and put back

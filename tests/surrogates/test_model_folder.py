@@ -1,11 +1,12 @@
 """Fitted models on disk."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
-from toy_models import fitted, log
+from toy_models import GOAL, fitted, log, small, two_logs
 
 from accel_dse.errors import FileError
 from accel_dse.simulators.surrogate import SurrogateSimulator
@@ -34,6 +35,19 @@ def test_a_model_is_read_as_it_was_written(model, folder):
     np.testing.assert_array_equal(theirs.works, ours.works)
     assert again.accuracy == json.loads(json.dumps(model.accuracy))
     assert again.predictor.goal == model.predictor.goal
+
+
+def test_a_network_that_was_not_in_the_log_stays_one_on_disk(tmp_path):
+    model = small(steps=20).fit(two_logs(100), GOAL)
+    unseen = log(50, seed=9, network=2)
+    informed = model.predictor.with_application(unseen.workloads["net2"])
+    model_folder.write(replace(model, predictor=informed), tmp_path / "model")
+    again = model_folder.read(tmp_path / "model").predictor
+    assert again.added == ("net2",)
+    for name in ("net1", "net2"):
+        ours, theirs = (p.predict(unseen.columns, name) for p in (informed, again))
+        for metric in ours.metrics:
+            np.testing.assert_array_equal(theirs.metrics[metric], ours.metrics[metric])
 
 
 def test_the_folder_describes_itself(folder):
@@ -99,6 +113,8 @@ def tampered(folder, change):
         (lambda m: m["predictor"]["contexts"].update(net0=[1.0]), "contexts"),
         (lambda m: m["predictor"]["contexts"].update(net0=["a"]), "could not convert"),
         (lambda m: m["predictor"]["limits"].append("area"), "cannot read limit 'area'"),
+        (lambda m: m["predictor"].update(added=["net9"]), "added: expected some of net0"),
+        (lambda m: m["predictor"].update(added=["net0"]), "added: expected some of net0"),
     ],
 )
 def test_a_tampered_description_is_refused_with_file_and_entry(folder, change, complaint):

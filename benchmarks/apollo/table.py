@@ -13,7 +13,7 @@ and the areas are others, so only the order and the trend can be compared.
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -40,8 +40,9 @@ OPTIMIZERS = (
     "adaptive_p3bo",
     "auto",
 )
-BASELINE = "constrained_bo"
-"""A Gaussian-process bandit, as Apollo's baseline is."""
+
+WITHIN = 1.05
+"""Of the best known: the goal of Apollo's comparison of evaluations."""
 
 AREAS_MM2 = {"loose": 100.0, "medium": 27.0, "tight": 10.0}
 """What the networks of a few million weights may use; about 10, 4 and 1 % of random designs do."""
@@ -115,62 +116,134 @@ def logged(cells: list[Cell], folder: Path) -> dict[Cell, np.ndarray]:
 
 
 def report(cells: list[Cell], folder: Path) -> Iterator[str]:
-    """The table, in markdown: median over seeds, and quartiles, of latency over the best known."""
+    """All tables, in markdown."""
     curves = {cell: found for cell, found in logged(cells, folder).items() if len(found)}
-    for workload, area in dict.fromkeys((cell.workload, cell.area) for cell in curves):
-        here = {c: v for c, v in curves.items() if (c.workload, c.area) == (workload, area)}
-        best = min(found[-1] for found in here.values())
-        limit = next(iter(here)).limit_mm2
-        drawn = [TrialLog(c.place(folder)).read() for c in here if c.optimizer == "random"]
-        accepted = [t.feasible and t.metrics["area_mm2"] <= limit for ts in drawn for t in ts]
-        yield f"\n{workload}, {limit:g} mm2: best known {best:.4g} ms" + (
-            f"; {np.mean(accepted):.1%} of random designs accepted" if accepted else ""
+    yield from accepted_shares(list(curves), folder)
+    for budget in BUDGETS:
+        long_enough = {cell: found for cell, found in curves.items() if len(found) >= budget}
+        if long_enough:
+            results = Results(budget, long_enough, best_known(curves))
+            yield from by_case(results)
+            yield from over_cases(results)
+
+
+def case(cell: Cell) -> tuple[str, str]:
+    """What a cell searches: network and area."""
+    return cell.workload, cell.area
+
+
+def best_known(curves: dict[Cell, np.ndarray]) -> dict[tuple[str, str], float]:
+    """The best latency of each case in any search, in ms."""
+    known: dict[tuple[str, str], float] = {}
+    for cell, found in curves.items():
+        known[case(cell)] = min(known.get(case(cell), np.inf), found[-1])
+    return known
+
+
+def accepted_shares(cells: list[Cell], folder: Path) -> Iterator[str]:
+    """How many random designs each case accepts."""
+    yield "Random designs accepted:"
+    for key in dict.fromkeys(map(case, cells)):
+        drawn = [c for c in cells if case(c) == key and c.optimizer == "random"]
+        accepted = [
+            t.feasible and t.metrics["area_mm2"] <= cell.limit_mm2
+            for cell in drawn
+            for t in TrialLog(cell.place(folder)).read()
+        ]
+        if accepted:
+            yield f"- {key[0]}, {drawn[0].limit_mm2:g} mm2: {np.mean(accepted):.1%}"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The curves of all searches that are long enough, and the best latencies known."""
+
+    budget: int
+    curves: dict[Cell, np.ndarray]
+    known: dict[tuple[str, str], float]
+
+    @property
+    def names(self) -> list[str]:
+        """The optimizers."""
+        return list(dict.fromkeys(cell.optimizer for cell in self.curves))
+
+    def ratios(self, name: str, key: tuple[str, str]) -> list[float]:
+        """Latency over the best known of each seed, of one optimizer on one case."""
+        mine = [v for c, v in self.curves.items() if (c.optimizer, case(c)) == (name, key)]
+        return [found[self.budget - 1] / self.known[key] for found in mine]
+
+    def reached(self, name: str) -> list[float]:
+        """Trials until within 5 % of the best known, over all cases and seeds."""
+        mine = {cell: found for cell, found in self.curves.items() if cell.optimizer == name}
+        return [
+            trials_until(found[: self.budget], WITHIN * self.known[case(cell)])
+            for cell, found in mine.items()
+        ]
+
+
+def by_case(results: Results) -> Iterator[str]:
+    """Latency over the best known: medians and quartiles over seeds."""
+    yield f"\nAfter {results.budget:,} trials, latency over the best known"
+    yield "| network, area | best known, ms | seeds | " + " | ".join(results.names) + " |"
+    yield "|---" * (len(results.names) + 3) + "|"
+    for key in dict.fromkeys(map(case, results.curves)):
+        ratios = [results.ratios(name, key) for name in results.names]
+        limit_mm2, seeds = Cell(*key, "", 0).limit_mm2, min(map(len, ratios))
+        yield f"| {key[0]}, {limit_mm2:g} mm2 | {results.known[key]:.4g} | {seeds} | " + (
+            " | ".join(map(entry, ratios)) + " |"
         )
-        budgets = [b for b in BUDGETS if any(len(found) >= b for found in here.values())]
-        yield "| optimizer | " + " | ".join(f"{b:,}" for b in budgets) + " | seeds |"
-        yield "|---" * (len(budgets) + 2) + "|"
-        for optimizer in dict.fromkeys(cell.optimizer for cell in here):
-            mine = [found for cell, found in here.items() if cell.optimizer == optimizer]
-            entries = [entry([f[b - 1] / best for f in mine if len(f) >= b]) for b in budgets]
-            yield f"| {optimizer} | " + " | ".join(entries) + f" | {len(mine)} |"
+
+
+def over_cases(results: Results) -> Iterator[str]:
+    """Geometric means over cases of each median over the best optimizer's."""
+    cases = list(dict.fromkeys(map(case, results.curves)))
+    areas = [area for area in AREAS_MM2 if any(a == area for _, a in cases)]
+    medians = {
+        name: {key: median(found) for key in cases if (found := results.ratios(name, key))}
+        for name in results.names
+    }
+    best = {key: min(m[key] for m in medians.values() if key in m) for key in cases}
+    yield f"\nAfter {results.budget:,} trials, medians over the best optimizer's, geometric means"
+    yield f"| optimizer | {' | '.join(areas)} | all | worst case | trials to within 5 % |"
+    yield "|---" * (len(areas) + 4) + "|"
+    for name, found in medians.items():
+        over = {key: value / best[key] for key, value in found.items()}
+        columns = [mean([r for (_, a), r in over.items() if a == area]) for area in areas]
+        yield (
+            f"| {name} | {' | '.join(columns)} | {mean(list(over.values()))} | "
+            f"{max(over.values()):.3f} | {count(results.reached(name))} |"
+        )
+
+
+def median(values: list[float]) -> float:
+    """The lower one of two in the middle, so that it is one of the values."""
+    return float(np.quantile(values, 0.5, method="inverted_cdf"))
+
+
+def mean(ratios: list[float]) -> str:
+    """Geometric mean."""
+    return f"{np.exp(np.mean(np.log(ratios))):.3f}" if ratios else "-"
 
 
 def entry(ratios: list[float]) -> str:
+    """Median and quartiles of ratios."""
     if not ratios:
         return "-"
     low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75], method="inverted_cdf")
     return f"{middle:.3f} ({low:.3f}-{high:.3f})"
 
 
-def summary(cells: list[Cell], folder: Path) -> Iterator[str]:
-    """Over all networks and areas: geometric means of the medians, and worst cases."""
-    curves = {cell: found for cell, found in logged(cells, folder).items() if len(found)}
-    for budget in BUDGETS:
-        medians: dict[tuple[str, str], dict[str, float]] = {}
-        for cell in curves:
-            key = (cell.workload, cell.area)
-            found = [
-                v[budget - 1]
-                for c, v in curves.items()
-                if (c.workload, c.area, c.optimizer) == (*key, cell.optimizer) and len(v) >= budget
-            ]
-            if found:
-                medians.setdefault(key, {})[cell.optimizer] = float(np.median(found))
-        if not medians:
-            continue
-        yield f"\nAfter {budget:,} trials: median over seeds, over the best optimizer's median"
-        yield "| optimizer | geometric mean | worst case | faster than constrained_bo, tight area |"
-        yield "|---|---|---|---|"
-        for optimizer in dict.fromkeys(name for found in medians.values() for name in found):
-            ratios = [f[optimizer] / min(f.values()) for f in medians.values() if optimizer in f]
-            gains = [
-                f[BASELINE] / f[optimizer] - 1
-                for (_, area), f in medians.items()
-                if area == "tight" and optimizer in f and BASELINE in f
-            ]
-            gain = f"{np.mean(gains):+.1%}" if gains else "-"
-            mean = np.exp(np.mean(np.log(ratios)))
-            yield f"| {optimizer} | {mean:.3f} | {max(ratios):.3f} | {gain} |"
+def trials_until(found: np.ndarray, goal: float) -> float:
+    """Trials until the best is at most `goal`; infinite if it never is."""
+    reached = np.flatnonzero(found <= goal)
+    return float(reached[0] + 1) if len(reached) else np.inf
+
+
+def count(values: Sequence[float]) -> str:
+    """Median and quartiles of numbers of trials."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
+    shown = [f"{v:.0f}" if np.isfinite(v) else "never" for v in (middle, low, high)]
+    return f"{shown[0]} ({shown[1]}-{shown[2]})"
 
 
 def main() -> None:
@@ -198,7 +271,7 @@ def main() -> None:
     for cell in cells if not options.report else ():
         seconds = cell.run(options.folder, options.trials)
         print(f"{cell.place(options.folder).stem}: {seconds:.0f} s CPU", flush=True)
-    print("\n".join([*report(cells, options.folder), *summary(cells, options.folder)]))
+    print("\n".join(report(cells, options.folder)))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from table import BATCH, WORKLOADS, Cell, curve, entry
+from table import BATCH, WITHIN, WORKLOADS, Cell, count, curve, entry, trials_until
 
 from accel_dse.cli.building import build_optimizer, build_problem, build_simulator
 from accel_dse.files import load_space
@@ -41,8 +41,6 @@ SOURCE_OPTIMIZER = "evolution"
 """What searched the related tasks."""
 
 SOURCE_TRIALS = 200
-WITHIN = 1.05
-"""Of the best known: the goal of Apollo's comparison of evaluations."""
 
 
 @dataclass(frozen=True)
@@ -183,12 +181,6 @@ def curves_of(
     return cold, warm
 
 
-def trials_until(found: np.ndarray, goal: float) -> float:
-    """Trials until the best is at most `goal`; infinite if it never is."""
-    reached = np.flatnonzero(found <= goal)
-    return float(reached[0] + 1) if len(reached) else np.inf
-
-
 def report(options: argparse.Namespace) -> Iterator[str]:
     """The table, in markdown: medians, and quartiles, over seeds."""
     table = {
@@ -218,13 +210,6 @@ def report(options: argparse.Namespace) -> Iterator[str]:
     yield f"\nTrials with the source over trials without it, median pair (none: {options.trials})"
     for (kind, name), found in ratios.items():
         yield f"- {kind}, {name}: {np.median(found):.2f} ({len(found)} pairs)"
-
-
-def count(values: Sequence[float]) -> str:
-    """Median and quartiles of numbers of trials."""
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
-    shown = [f"{v:.0f}" if np.isfinite(v) else "never" for v in (middle, low, high)]
-    return f"{shown[0]} ({shown[1]}-{shown[2]})"
 
 
 def main() -> None:

@@ -54,7 +54,21 @@ def test_a_search_goes_on_where_it_stopped_and_is_reported(table, tmp_path):
     assert list(curves) == cells
     table.BUDGETS = (20, 30, 40)
     text = "\n".join(table.report(cells, tmp_path))
-    assert "mlp, 100 mm2: best known" in text
-    assert "| optimizer | 20 | 30 | seeds |" in text
-    assert " 1.000 (1.000-1.000) | 1 |" in text
-    assert "After 40" not in "\n".join(table.summary(cells, tmp_path))
+    assert "- mlp, 100 mm2: " in text
+    best = min(curves[cell][-1] for cell in cells)
+    assert f"| mlp, 100 mm2 | {best:.4g} | 1 | " in text
+    assert " 1.000 (1.000-1.000) |" in text
+    assert "After 30" in text
+    assert "After 40" not in text
+
+
+def test_medians_and_calls_are_over_the_best_known_of_all_searches(table):
+    cells = [table.Cell("mlp", "tight", name, seed) for name in ("a", "b") for seed in (0, 1, 2)]
+    ends = [2.0, 4.0, 3.0, 2.1, 2.2, 8.0]
+    curves = {cell: np.array([9.0, end]) for cell, end in zip(cells, ends)}
+    results = table.Results(2, curves, table.best_known(curves))
+    by_case = "\n".join(table.by_case(results))
+    assert "| mlp, 10 mm2 | 2 | 3 | 1.500 (1.000-2.000) | 1.100 (1.050-4.000) |" in by_case
+    over_cases = "\n".join(table.over_cases(results))
+    assert "| a | 1.364 | 1.364 | 1.364 | never (2-never) |" in over_cases
+    assert "| b | 1.000 | 1.000 | 1.000 | never (2-never) |" in over_cases

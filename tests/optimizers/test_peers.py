@@ -7,9 +7,10 @@ from accel_dse import plugins
 from accel_dse.constraints import Constraint
 from accel_dse.errors import OptionError
 from accel_dse.expressions import Expression
+from accel_dse.optimizers.peers.base import Verdict
 from accel_dse.optimizers.peers.variables import Variables
 from accel_dse.parameters import Categorical, Factorization, Integer, Permutation, Real
-from accel_dse.problem import Objective, Problem
+from accel_dse.problem import Limit, Objective, Problem
 from accel_dse.space import DesignSpace
 from accel_dse.testing import ToySimulator, check_optimizer, toy_problem
 from accel_dse.trial import Outcome, Trial
@@ -160,6 +161,44 @@ def test_a_peer_proposes_by_its_model_and_not_at_random(name):
         proposed.append(found)
     assert np.nanmedian(proposed) < np.median(costs)
     assert np.nanmin(proposed) < costs[len(costs) // 5]
+
+
+@pytest.mark.parametrize("name", ["optuna_tpe", "optuna_nsga2", "pymoo"])
+def test_a_peer_goes_to_designs_that_work_rather_than_small_ones_that_do_not(name):
+    """Nothing is accepted yet, and whatever works has many times the area allowed."""
+    space = DesignSpace("two", (Integer("size", 1, 100), Integer("ports", 1, 100)))
+    small = (Limit("area_mm2", "<=", 1.0),)
+    problem = Problem(space, toy_problem().workloads, (Objective("latency_cycles"),), small)
+    told = []
+    for index, design in enumerate(space.sample(40, np.random.default_rng(0))):
+        works = design["size"] > 50
+        told.append(
+            Trial(
+                index=index,
+                design=design,
+                outcome=Outcome.FEASIBLE if works else Outcome.INFEASIBLE,
+                reason="" if works else "too small",
+                metrics={"latency_cycles": 1.0, "area_mm2": 20.0 + design["ports"]}
+                if works
+                else {},
+            )
+        )
+    sizes = []
+    for n in range(36, 41):
+        optimizer = peer(name, problem)
+        optimizer.tell(told[:n])
+        sizes += [design["size"] for design in optimizer.ask(4)]
+    assert np.mean(np.array(sizes) > 50) > 0.7
+
+
+def test_a_verdict_ranks_designs_by_how_far_they_are_from_being_accepted():
+    kept = Verdict((1.0,), (-1.0, -1.0, -0.5, -0.1))
+    one, other = (Verdict((1.0,), (-1.0, -1.0, over, 9.0)) for over in (2.0, 1e9))
+    fails = Verdict((1.0,), (-1.0, 1.0, 0.0, 0.0))
+    broken = Verdict((1.0,), (1.0, 0.0, 0.0, 0.0))
+    distances = [verdict.distance for verdict in (kept, one, other, fails, broken)]
+    assert distances[0] == 0
+    assert distances == sorted(set(distances))
 
 
 def test_a_peer_with_one_objective_says_so():

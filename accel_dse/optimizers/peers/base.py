@@ -22,11 +22,33 @@ class Verdict:
 
     Attributes:
         costs: objectives, less is better; of a design without any, the worst that is known.
-        violations: of every constraint, `<= 0` is kept: the space's, whether it works, the limits.
+        violations: of every constraint, `<= 0` is kept: the space's (how many are broken), whether
+            it works, the limits, as shares of their bounds.
     """
 
     costs: tuple[float, ...]
     violations: tuple[float, ...]
+
+    @property
+    def graded(self) -> tuple[float, ...]:
+        """The violations for a peer that adds them up to tell which of two designs is nearer.
+
+        A design beyond its limits, by however much, is nearer than one that does not work, and
+        that one nearer than one against a rule. As they are they would not say so: on `edge` half
+        of the designs that work have over five times the area allowed.
+        """
+        rules, fails, *beyond = self.violations
+        further = 1.0 + len(beyond)
+        return (
+            rules + further if rules > 0 else -1.0,
+            further if fails > 0 else -1.0,
+            *[share / (1.0 + abs(share)) for share in beyond],
+        )
+
+    @property
+    def distance(self) -> float:
+        """How far from what is accepted, in all; 0 if it is."""
+        return sum(max(grade, 0.0) for grade in self.graded)
 
 
 Lesson = tuple[Design, Verdict]

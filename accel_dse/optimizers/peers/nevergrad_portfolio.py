@@ -18,8 +18,12 @@ from accel_dse.trial import Design
 class NevergradPortfolio(Peer):
     """Nevergrad, by default one of its (1+1) evolutions.
 
-    It takes one objective; a design that breaks a constraint has the worst cost known times
-    two and a share of how far it is beyond, so that it is never preferred to one that does not.
+    It takes one objective; a design beyond a limit, or that does not work, has the worst cost known
+    times two and more the further it is from what is accepted: of two such it prefers the nearer
+    one. (Of designs that violate its own constraints of outcomes, its evolutions keep none, so that
+    they learn nothing before the first accepted one.) One against a rule is told as such, and it
+    is asked again; that is what its cheap constraints do, but for hundreds of times, of which each
+    is some 20 ms where a design is a mapping. Its first design is a random valid one, suggested.
     Its algorithms adapt to what became of their own proposals. So they are asked again what they
     were asked before, which gives the same, and told what came of it: each goes on as one that
     was never stopped. A design that it did not propose is told as such, where it takes that.
@@ -81,8 +85,10 @@ class _Live:
         self.refusal = ng.errors.TellNotAskedNotSupportedError
         space = ng.p.Dict(**{v.name: _parameter(ng, v.kind, v.size) for v in peer.variables.all})
         space.random_state = np.random.RandomState(peer.seed % 2**32)
+        [first] = peer.problem.space.sample(1, np.random.default_rng(peer.seed))
         with _quiet():
             self.optimizer = ng.optimizers.registry[algorithm](space, budget=peer.budget)
+            self.optimizer.suggest(peer.variables.vectors([first])[0])
 
     def ask(self) -> Design:
         """What it proposes now, then more."""
@@ -128,8 +134,8 @@ class _Live:
             self.optimizer.tell(child, self._loss(verdict))
 
     def _loss(self, verdict: Verdict) -> float:
-        beyond = sum(max(violation, 0.0) for violation in verdict.violations)
-        return self.worst * (2.0 + beyond) if beyond else verdict.costs[0]
+        distance = verdict.distance
+        return self.worst * (2.0 + distance) if distance else verdict.costs[0]
 
 
 @contextlib.contextmanager

@@ -11,6 +11,9 @@ from accel_dse.optimizers.peers.base import Lesson, Peer, Session, Verdict
 from accel_dse.plugins import require_within
 from accel_dse.trial import Design
 
+BROOD = 20
+"""Children bred at a time where a space has rules that they may break."""
+
 
 @dataclass(kw_only=True)
 class PymooGA(Peer):
@@ -19,9 +22,9 @@ class PymooGA(Peer):
     Integers, choices and numbers are variables of its own kinds, with its operators for each.
     Limits, and whether a design works, are its inequality constraints: its survival puts every
     design that keeps them before any that does not, and those by how far they are beyond. pymoo
-    repairs no unknown rules, so that a child against a rule of the space is bred again, and the
-    first population is drawn among valid designs. A batch is a generation: its children have
-    parents that were simulated, not each other.
+    repairs no unknown rules, so that of a brood the first child that keeps the rules of the space
+    is taken, and the first population is drawn among valid designs. A batch is a generation: its
+    children have parents that were simulated, not each other.
 
     Attributes:
         population: designs that survive and have children.
@@ -69,13 +72,20 @@ class _Session:
     def ask(self) -> Design:
         random = self.algorithm.random_state
         if len(self.lessons) >= self.peer.population:
+            brood = BROOD if self.peer.problem.space.constraints else 1
             children = self.algorithm.mating.do(
-                self.space, self.algorithm.pop, 1, algorithm=self.algorithm, random_state=random
+                self.space, self.algorithm.pop, brood, algorithm=self.algorithm, random_state=random
             )
             if len(children):  # else only such as the population holds already
-                return self.peer.variables.designs([dict(children[0].X)])[0]
+                vectors = [dict(child.X) for child in children]
+                return self._first_valid(self.peer.variables.designs(vectors))
         [design] = self.peer.problem.space.sample(1, random)
         return design
+
+    def _first_valid(self, designs: list[Design]) -> Design:
+        """The first that keeps the rules of the space; the first of all if none does."""
+        space = self.peer.problem.space
+        return designs[int(space.satisfied(space.columns(designs)).argmax())]
 
     def tell(self, design: Design, verdict: Verdict) -> None:
         """Nothing: it has children of designs that are known alone."""
@@ -88,7 +98,7 @@ class _Session:
         told = self.pymoo.Population.new(
             X=np.array(self.peer.variables.vectors(designs), dtype=object),
             F=np.array([verdict.costs for verdict in verdicts]),
-            G=np.array([verdict.violations for verdict in verdicts]),
+            G=np.array([verdict.graded for verdict in verdicts]),
         )
         for individual in told:
             individual.evaluated.update("F", "G")

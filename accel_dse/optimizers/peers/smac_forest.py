@@ -105,10 +105,9 @@ class _Session:
         return self.peer.variables.designs([dict(config)])[0]
 
     def tell(self, design: Design, verdict: Verdict) -> None:
-        beyond = sum(max(violation, 0.0) for violation in verdict.violations)
-        status = self.smac.StatusType.CRASHED if beyond else self.smac.StatusType.SUCCESS
-        penalty = self.worst + self.span * (1.0 + min(beyond, 10.0))
-        cost = penalty if beyond else verdict.costs[0]
+        distance = verdict.distance
+        status = self.smac.StatusType.CRASHED if distance else self.smac.StatusType.SUCCESS
+        cost = self.worst + self.span * (1.0 + distance) if distance else verdict.costs[0]
         config = self.peer.configuration(self.space, self.configs, design)
         info = self.smac.TrialInfo(config, seed=0)
         self.optimizer.tell(info, self.smac.TrialValue(cost=cost, status=status), save=False)

@@ -10,7 +10,7 @@ import numpy as np
 from accel_dse.errors import DesignError
 from accel_dse.formula import Array, Compiler, Formula, Rows, shown, suggestion
 
-MAX_LENGTH = 8_000
+MAX_LENGTH = 80_000
 """Characters of one expression; the longest feature of a generated mapping space takes half."""
 
 

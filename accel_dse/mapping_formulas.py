@@ -1,4 +1,4 @@
-"""What makes a mapping valid, and what tells mappings apart, as texts of expressions."""
+"""What makes a mapping valid, and what that is made of, as texts of expressions."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from accel_dse.workload import DIMS, RELEVANT
 
 @dataclass(frozen=True)
 class MappingFormulas:
-    """Rules and features of a layer's mapping, over its parameters and the template's.
+    """Factors, tiles and rules of a layer's mapping, over its parameters and the template's.
 
     In what follows `dims` are the dimensions that a text is about; of all others the factors and
     tiles count as 1.
@@ -23,40 +23,40 @@ class MappingFormulas:
     slots: LayerSlots
     choices: Mapping[str, float]
 
-    def _factor(self, dim: str, place: Slot) -> str:
+    def factor(self, dim: str, place: Slot) -> str:
         """The factor of `dim` at `place`, "1" if there is none."""
         places = self.slots.places.get(dim, ())
         return f"{self.slots.name(dim.lower())}[{places.index(place)}]" if place in places else "1"
 
-    def _extent(self, dim: str, level: int) -> str:
+    def extent(self, dim: str, level: int) -> str:
         """What the tile of `level` spans of `dim`."""
         first = sum(place[0] < level for place in self.slots.places.get(dim, ()))
         if first >= len(self.slots.places.get(dim, ())):
             return "1"
         return f"prod({self.slots.name(dim.lower())}[{first}:])"
 
-    def _words(self, tensor: str, level: int, dims: Iterable[str] = DIMS) -> str:
+    def words(self, tensor: str, level: int, dims: Iterable[str] = DIMS) -> str:
         """Words of the tile of `level`."""
         here = [d for d in self.slots.bounds if d in dims and d in RELEVANT[tensor]]
         if tensor != "inputs":
-            return product_of([self._extent(dim, level) for dim in here])
-        terms = [self._extent(dim, level) for dim in here if dim not in "PQRS"]
+            return product_of([self.extent(dim, level) for dim in here])
+        terms = [self.extent(dim, level) for dim in here if dim not in "PQRS"]
         for axis in range(2):
             window = {
                 "PQ"[axis]: self.slots.layer.stride[axis],
                 "RS"[axis]: self.slots.layer.dilation[axis],
             }
             spans = [
-                f"{step} * ({self._extent(dim, level)} - 1)"
+                f"{step} * ({self.extent(dim, level)} - 1)"
                 for dim, step in window.items()
                 if dim in here
             ]
             terms += [f"({' + '.join(spans)} + 1)"] if spans else []
         return product_of(terms)
 
-    def _split(self, level: int, axis: str, dims: Iterable[str] = DIMS) -> list[str]:
+    def split(self, level: int, axis: str, dims: Iterable[str] = DIMS) -> list[str]:
         """Factors of `dims` that split over the instances inside `level` along `axis`."""
-        factors = [self._factor(dim, (level, axis)) for dim in self.slots.bounds if dim in dims]
+        factors = [self.factor(dim, (level, axis)) for dim in self.slots.bounds if dim in dims]
         return [factor for factor in factors if factor != "1"]
 
     def _growing(self, dims: Iterable[str]) -> list[tuple[str, ...]]:
@@ -73,11 +73,11 @@ class MappingFormulas:
                 relevant = {dim for t in store.tensors for dim in RELEVANT[t]}
                 room = f"8 * ({store.capacity_bytes.text})"
                 for dims in self._growing(relevant):
-                    bits = self._bits(store.tensors, i, dims)
+                    bits = self.bits(store.tensors, i, dims)
                     yield f"{bits} <= {room}", f"{level.name} holds its {', '.join(store.tensors)}"
             for dim, condition in level.whole.items():
                 if dim in self.slots.bounds:
-                    spans = f"{self._extent(dim, i)} >= {self.slots.bounds[dim]}"
+                    spans = f"{self.extent(dim, i)} >= {self.slots.bounds[dim]}"
                     yield f"({condition.text}) == 0 or {spans}", f"{level.name} holds {dim} whole"
 
     def _fan_out_rules(self, level: int, inside: Level | Macs) -> Iterator[tuple[str, str]]:
@@ -86,18 +86,18 @@ class MappingFormulas:
             split = [d for d, places in self.slots.places.items() if (level, axis) in places]
             for dims in self._growing(split):
                 exact = hardwired and len(dims) == len(split)
-                factors = product_of(self._split(level, axis, dims))
+                factors = product_of(self.split(level, axis, dims))
                 relation = "==" if exact else "<="
                 yield f"{factors} {relation} ({copies.text})", f"instances of {name} along {axis}"
 
-    def _bits(self, tensors: Iterable[str], level: int, dims: Iterable[str]) -> str:
+    def bits(self, tensors: Iterable[str], level: int, dims: Iterable[str]) -> str:
         """Bits of the tiles of `tensors`."""
         width = {
-            tensor: self._width(self.slots.template.levels[level], tensor) for tensor in tensors
+            tensor: self.width(self.slots.template.levels[level], tensor) for tensor in tensors
         }
-        return " + ".join(f"{self._words(t, level, dims)} * {bits}" for t, bits in width.items())
+        return " + ".join(f"{self.words(t, level, dims)} * {bits}" for t, bits in width.items())
 
-    def _width(self, level: Level, tensor: str) -> str:
+    def width(self, level: Level, tensor: str) -> str:
         """Bits of a word; of an output those of a sum, which it may be."""
         kinds = ("outputs", "partial_sums") if tensor == "outputs" else (tensor,)
         widths = [
@@ -107,59 +107,6 @@ class MappingFormulas:
             for kind in kinds
         ]
         return widths[0] if len(set(widths)) == 1 else f"max({', '.join(widths)})"
-
-    def features(self) -> dict[str, str]:
-        """Texts of what tells mappings apart to a surrogate: parallelism, tiles, traffic (log2).
-
-        Source: Shi et al., arXiv 2010.02075, use buffer usage and parallelism; the words that
-        each level is sent are ours, Timeloop's rule of loop orders as a formula.
-        """
-        depth = range(len(self.slots.levels))
-        parallel = [factor for i in depth for axis in "xy" for factor in self._split(i, axis)]
-        found = {"parallel": product_of(parallel)}
-        for i, (level, _) in enumerate(self.slots.levels):
-            for tensor in level.keeps if i else ():
-                found[f"{tensor}_in_{level.name}"] = self._words(tensor, i)
-                found[f"{tensor}_to_{level.name}"] = self._sent(tensor, i)
-        return {self.slots.name(name): f"log2({text})" for name, text in found.items()}
-
-    def _sent(self, tensor: str, level: int) -> str:
-        """Words of `tensor` sent to all instances of `level`, each to several at once."""
-        spread = [
-            factor
-            for i in range(level)
-            for axis in "xy"
-            for factor in self._split(i, axis, [d for d in DIMS if d in RELEVANT[tensor]])
-        ]
-        return product_of([self._words(tensor, level), self._changes(tensor, level - 1), *spread])
-
-    def _changes(self, tensor: str, level: int) -> str:
-        """How often loops down to those of `level` bring another tile of `tensor`.
-
-        All loops outside the innermost one that moves the tensor count.
-        """
-        here = {d: f for d in self.slots.bounds if (f := self._factor(d, (level, "t"))) != "1"}
-        moving = [d for d in here if d in RELEVANT[tensor]]
-        if level < 0:
-            return "1"
-        if not moving:
-            return self._changes(tensor, level - 1)
-        order = self.slots.name(f"order_{self.slots.levels[level][0].name}")
-        steps = [here[d] for d in moving]
-        if level in self.slots.orders:
-            last = [f"({here[e]} > 1) * position({order}, '{e.lower()}')" for e in moving]
-            deepest = f"max({', '.join(last)})" if len(last) > 1 else last[0]
-            steps += [
-                f"where(position({order}, '{d.lower()}') < {deepest}, {factor}, 1)"
-                for d, factor in here.items()
-                if d not in moving
-            ]
-        outside = [self._factor(d, (i, "t")) for i in range(level) for d in self.slots.bounds]
-        every = product_of([*(factor for factor in outside if factor != "1"), *steps])
-        if level == 0:
-            return every
-        moves = f"{product_of([here[d] for d in moving])} > 1"
-        return f"where({moves}, {every}, {self._changes(tensor, level - 1)})"
 
 
 def product_of(terms: Sequence[str]) -> str:

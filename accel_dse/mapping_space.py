@@ -19,6 +19,7 @@ from accel_dse.designs import Columns, length
 from accel_dse.errors import DesignError
 from accel_dse.expressions import MAX_LENGTH, Expression
 from accel_dse.mapping import Mappings
+from accel_dse.mapping_features import MappingFeatures
 from accel_dse.mapping_formulas import MappingFormulas
 from accel_dse.mapping_slots import SEPARATOR, LayerSlots
 from accel_dse.parameters import Factorization, Parameter, Permutation
@@ -134,11 +135,13 @@ class LayerMapping:
 
     @cached_property
     def features(self) -> Mapping[str, Expression]:
-        """What may tell a surrogate more than factors and orders do; see `MappingFormulas`.
+        """What may tell a surrogate more than factors and orders do; see `MappingFeatures`.
 
         Formulas that would be longer than an expression may be are left out.
         """
-        texts = {k: self._inlined(text) for k, text in self._formulas.features().items()}
+        texts = {
+            k: self._inlined(text) for k, text in MappingFeatures(self._formulas).texts().items()
+        }
         return {
             name: Expression(text)
             for name, text in texts.items()

@@ -9,6 +9,7 @@ from accel_dse.errors import DesignError
 from accel_dse.expressions import MAX_LENGTH, Expression
 from accel_dse.files import load_space
 from accel_dse.formula import MAX_DEPTH
+from accel_dse.mapping_features import MappingFeatures
 from accel_dse.mapping_space import LayerMapping
 from accel_dse.template import read_template
 from accel_dse.workloads.load import load
@@ -338,7 +339,7 @@ def test_the_longest_features_and_rules_of_a_mapping_are_within_the_limit(space,
     template = read_template(file.accelerator, file.space)
     largest = max(load(network).unique(), key=lambda layer: layer.macs / layer.count)
     mapping = LayerMapping(template, largest, ragged)
-    assert len(mapping.features) == len(mapping._formulas.features())
+    assert len(mapping.features) == len(MappingFeatures(mapping._formulas).texts())
     texts = [str(e) for e in mapping.features.values()]
     assert max(map(len, texts)) < MAX_LENGTH / 2
     assert max(len(constraint.rule.text) for constraint in mapping.constraints) < MAX_LENGTH / 2

@@ -34,6 +34,7 @@ LAYERS = [
         template.*
         mapping_slots
         mapping_formulas
+        mapping_features
         mapping_space
         trial
         problem trials

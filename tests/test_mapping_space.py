@@ -101,6 +101,52 @@ def test_the_features_follow_the_counts_of_the_simulator():
     assert np.corrcoef(ranks)[0, 1] > 0.95
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        replace(CONV, K=64, C=64, P=56, Q=56),
+        replace(STRIDED, P=20, Q=20),
+        replace(GEMM, P=128, K=512, C=512),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_the_feature_of_time_follows_the_played_cycles(layer):
+    mapping = LayerMapping(TEMPLATE, layer)
+    space = on_hardware(dict(EYERISS.references["eyeriss"].design), mapping)
+    columns = space.sample_columns(300, np.random.default_rng(0))
+    hardware = bind(TEMPLATE, {name: columns[name] for name in EYERISS.space.names})
+    rows, zeros = np.arange(300), np.zeros(300, dtype=np.int64)
+    played = timeline.simulate(hardware, [layer], mapping.mappings(columns), rows, zeros, rows)
+    features = space.feature_values(columns)
+    estimate = features[f"{mapping.prefix}__cycles"]
+    cycles = np.log2(played.cycles)
+    parallel = features[f"{mapping.prefix}__parallel"]
+    told = np.corrcoef(estimate, cycles)[0, 1]
+    assert told > 0.88
+    assert told > np.corrcoef(-parallel, cycles)[0, 1] + 0.05
+
+
+def test_the_feature_of_dram_traffic_is_what_the_simulator_counts():
+    mapping = LayerMapping(TEMPLATE, GEMM)
+    space = on_hardware(dict(EYERISS.references["eyeriss"].design), mapping)
+    columns = space.sample_columns(100, np.random.default_rng(0))
+    levels = counted(TEMPLATE, mapping, columns).levels
+    words = levels.total_reads[:, 0].sum(axis=1) + levels.total_updates[:, 0].sum(axis=1)
+    bits = 2.0 ** space.feature_values(columns)["gemm__bits_of_dram"]
+    np.testing.assert_allclose(bits, 16 * words)
+
+
+def test_inputs_are_fetched_once_where_the_window_slides():
+    mapping = LayerMapping(TEMPLATE, STRIDED)
+    space = on_hardware(dict(EYERISS.references["eyeriss"].design), mapping)
+    columns = space.sample_columns(400, np.random.default_rng(0))
+    sent = 2.0 ** space.feature_values(columns)["strided__inputs_to_global_buffer"]
+    fills = counted(TEMPLATE, mapping, columns).levels.total_fills[:, 1, 1]
+    exact = np.isclose(sent, fills)
+    assert exact.mean() > 0.7
+    assert (sent[~exact] > fills[~exact]).mean() > 0.9  # it slides on across loops
+
+
 def test_each_distinct_layer_has_one_mapping():
     twice = Workload("net", (CONV, GEMM, replace(CONV, name="conv.2")))
     space = mapping_space(EYERISS.space, TEMPLATE, twice)

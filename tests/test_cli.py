@@ -372,6 +372,7 @@ def test_a_simulator_that_can_explain_is_asked_what_would_work(capsys):
     assert {"parameter": "buffer_kib", "value": 32} in [
         {key: change[key] for key in ("parameter", "value")} for change in changes
     ]
+    assert "works_with" not in answered(capsys, *asked, "--remedies", "0")
     output = said(capsys, *asked).out
     assert "buffer_kib=32 (is 16)" in output
     assert "area_mm2" in output

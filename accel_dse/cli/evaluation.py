@@ -41,6 +41,15 @@ def simulate_command(
         Path | None,
         typer.Option("--trace", metavar="FILE", help="Write the timeline, for Perfetto."),
     ] = None,
+    remedies_s: Annotated[
+        float,
+        typer.Option(
+            "--remedies",
+            metavar="SECONDS",
+            min=0.0,
+            help="How long single changes of a design that does not work are tried; 0: none.",
+        ),
+    ] = 10.0,
     as_json: flags.Json = False,
 ) -> None:
     """Measure one design on one network."""
@@ -58,6 +67,7 @@ def simulate_command(
             shapes=flags.shapes(shapes),
             layers=layers,
             trace=trace,
+            remedies_s=remedies_s,
         ),
         as_json=as_json,
     )

@@ -34,6 +34,7 @@ class Request:
     shapes: Mapping[str, int]
     layers: bool
     trace: Path | None
+    remedies_s: float
 
 
 def measure(request: Request, *, as_json: bool) -> None:
@@ -50,7 +51,7 @@ def measure(request: Request, *, as_json: bool) -> None:
     title = f"{network.name} on {file.name}"
     console.print(measurement.measured(title, design, answer["metrics"], answer["reason"]))
     if "works_with" in answer:
-        console.print(measurement.remedies(design, answer["works_with"]))
+        console.print(measurement.remedies(design, answer["works_with"], answer["changes_untried"]))
     if "layers" in answer:
         console.print(measurement.layers(answer["layers"]))
     if "trace" in answer:
@@ -75,9 +76,10 @@ def _answer(
         "reason": metrics.infeasible[0],
         "metrics": metrics.row(0),
     }
-    if isinstance(simulator, Explains) and not answer["feasible"]:  # one that answers at once
-        found = remedies(simulator, network, file.space, design)
-        answer["works_with"] = [asdict(remedy) for remedy in found]
+    if isinstance(simulator, Explains) and not answer["feasible"] and request.remedies_s > 0:
+        sought = remedies(simulator, network, file.space, design, seconds=request.remedies_s)
+        answer["works_with"] = [asdict(remedy) for remedy in sought.found]
+        answer["changes_untried"] = sought.untried
     if request.layers and isinstance(simulator, Explains) and answer["feasible"]:
         answer["layers"] = [dict(row) for row in simulator.explain(network, design).rows]
     if request.trace and isinstance(simulator, Traces) and answer["feasible"]:

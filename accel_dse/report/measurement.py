@@ -50,15 +50,21 @@ def measured(
     return Group(Text(title, style="bold"), "", table, "", *verdict)
 
 
-def remedies(design: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> RenderableType:
+def remedies(
+    design: Mapping[str, Any], found: Sequence[Mapping[str, Any]], untried: int
+) -> RenderableType:
     """Single changes after which a design works, and the first metrics it then has.
 
     Args:
         design: parameter -> value.
         found: `parameter`, `value` and `metrics` of each change.
+        untried: larger changes for which there was no time.
     """
+    rest = f"; {untried} larger changes were not tried (--remedies gives them more time)"
     if not found:
-        return Text("no change of a single parameter makes it work", style="dim")
+        tried = "no smaller" if untried else "no"
+        text = f"{tried} change of a single parameter makes it work{rest if untried else ''}"
+        return Text(text, style="dim")
     shown = [name for name in COMPARED if name in found[0]["metrics"]]
     shown = shown or list(found[0]["metrics"])[:2]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
@@ -69,7 +75,7 @@ def remedies(design: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> R
         name = change["parameter"]
         text = f"{name}={plain(change['value'])} (is {plain(design[name])})"
         table.add_row(Text(text), *(Text(number(change["metrics"][key])) for key in shown))
-    return table
+    return Group(table, Text(rest.removeprefix("; "), style="dim")) if untried else table
 
 
 def layers(rows: Sequence[Mapping[str, Any]]) -> RenderableType:

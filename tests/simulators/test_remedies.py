@@ -14,8 +14,34 @@ NETWORK = PROBLEM.workloads[0][0]
 DESIGN = {"pes_x": 4, "pes_y": 16, "buffer_kib": 2, "dataflow": "weight_stationary"}
 
 
+HOUR = 3600.0
+
+
+class SlowSimulator(ToySimulator):
+    """Takes a second of its own clock for a design."""
+
+    def __init__(self):
+        super().__init__()
+        self.now, self.batches = 0.0, []
+
+    def simulate(self, workload, columns):
+        self.batches.append(len(next(iter(columns.values()))))
+        self.now += self.batches[-1]
+        return super().simulate(workload, columns)
+
+    def clock(self):
+        return self.now
+
+
 def found(**values):
-    return remedies(ToySimulator(), NETWORK, PROBLEM.space, {**DESIGN, **values})
+    design = {**DESIGN, **values}
+    return remedies(ToySimulator(), NETWORK, PROBLEM.space, design, seconds=HOUR).found
+
+
+def sought(simulator, seconds):
+    return remedies(
+        simulator, NETWORK, PROBLEM.space, DESIGN, seconds=seconds, clock=simulator.clock
+    )
 
 
 def test_the_nearest_value_of_each_parameter_that_helps_is_told():
@@ -50,8 +76,55 @@ def test_where_no_single_change_helps_there_is_none():
         ),
     )
     design = {**DESIGN, "pes_x": 32, "pes_y": 32}
-    assert remedies(ToySimulator(), NETWORK, small, design) == []
-    text = Console(width=80)
+    assert remedies(ToySimulator(), NETWORK, small, design, seconds=HOUR).found == ()
+    assert shown(design, [], 0) == "no change of a single parameter makes it work"
+
+
+def shown(design, changes, untried):
+    text = Console(width=120)
     with text.capture() as said:
-        text.print(measurement.remedies(design, []))
-    assert said.get().strip() == "no change of a single parameter makes it work"
+        text.print(measurement.remedies(design, changes, untried))
+    return said.get().strip()
+
+
+def test_a_slow_simulator_is_not_asked_for_longer_than_allowed():
+    for seconds in (1.0, 2.0, 5.0, 9.0):
+        simulator = SlowSimulator()
+        answer = sought(simulator, seconds)
+        assert simulator.now <= seconds
+        assert answer.tried == sum(simulator.batches)
+        assert answer.untried > 0
+
+
+def test_batches_grow_so_that_a_fast_simulator_is_asked_seldom():
+    simulator = SlowSimulator()
+    answer = sought(simulator, HOUR)
+    assert simulator.batches[:4] == [1, 1, 2, 4]
+    assert answer.untried == 0
+    assert answer.found == found()
+
+
+def test_the_nearest_changes_are_tried_first_and_the_others_counted():
+    everything = PROBLEM.space.neighbors(DESIGN)
+    answer = sought(SlowSimulator(), 4.0)
+    assert (answer.tried, answer.found) == (4, found()[: len(answer.found)])
+    assert answer.untried <= len(everything) - 4
+
+
+def test_no_larger_change_of_a_parameter_is_tried_once_one_helps():
+    simulator = SlowSimulator()
+    assert sought(simulator, HOUR).tried < len(PROBLEM.space.neighbors(DESIGN))
+
+
+def test_without_time_nothing_is_tried():
+    answer = sought(SlowSimulator(), 0.0)
+    assert (answer.tried, answer.found) == (0, ())
+    assert answer.untried == len(PROBLEM.space.neighbors(DESIGN))
+
+
+def test_what_was_not_tried_is_said():
+    said = shown(DESIGN, [], 7)
+    assert said.startswith("no smaller change of a single parameter makes it work; 7 larger")
+    change = {"parameter": "pes_x", "value": 1, "metrics": {"latency_cycles": 3.0}}
+    assert "7 larger changes were not tried" in shown(DESIGN, [change], 7)
+    assert "not tried" not in shown(DESIGN, [change], 0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from accel_dse import plugins
 from accel_dse.chosen_options import chosen_options
-from accel_dse.errors import LogError
+from accel_dse.errors import LogError, OptionError
 from accel_dse.execution.crew import Crew
 from accel_dse.execution.desk import Desk
 from accel_dse.execution.measuring import Measure
@@ -74,7 +74,8 @@ class Study:
 
         Raises:
             LogError: the log cannot be written, is in use, or is of another study.
-            OptionError: an objective or a limit names a metric that the simulator does not give.
+            OptionError: an objective or a limit names a metric that the simulator does not give;
+                a log that was new may then be used for another study.
             DesignError: the optimizer proposed what is no design of the space.
             KeyboardInterrupt: Ctrl-C or SIGTERM came; what ran when the first one came is in the
                 log, unless a second one came.
@@ -114,6 +115,9 @@ class Study:
                     self.progress.say(f"stopping: {reason}")
                 if stop_requested() and len(trials) < n_trials:
                     raise KeyboardInterrupt
+        except OptionError:
+            self.log.withdraw()
+            raise
         finally:
             self.log.close()
         return trials

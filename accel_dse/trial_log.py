@@ -66,6 +66,7 @@ class TrialLog:
         self._connection: sa.Connection | None = None
         self._token = ""
         self._length = 0
+        self._began = False
 
     def create_or_check(self, study: StudyDescription) -> None:
         """Claims the log for this process; creates it, or checks that it is of the same study.
@@ -255,6 +256,22 @@ class TrialLog:
             raise LogError(f"{self.place}: holds no study")
         return self._description(row)
 
+    def withdraw(self) -> None:
+        """Takes back a study that this object began and that has no trial; leaves any other.
+
+        What turned out to be impossible at once must not keep the place from what was meant.
+
+        Raises:
+            LogError: the log cannot be written.
+        """
+        if not self._began or self._length:
+            return
+        with self._writing() as (connection, study_id):
+            for table in (TICKET, RECIPE, WRITER):
+                connection.execute(table.delete().where(table.c.study_id == study_id))
+            connection.execute(STUDY.delete().where(STUDY.c.id == study_id))
+        self._began = False
+
     def close(self) -> None:
         """Gives up the claim, so that another process may write."""
         if self._connection is None:
@@ -312,6 +329,7 @@ class TrialLog:
     def _check(self, connection: sa.Connection, study: StudyDescription) -> int:
         """The number of the study, written here if the log is new."""
         row = self._row(connection)
+        self._began = row is None
         if row is None:
             values = {**study_row(study), "name": self.name}
             added = connection.execute(STUDY.insert().returning(STUDY.c.id), values)

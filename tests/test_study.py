@@ -226,6 +226,19 @@ def test_a_metric_that_does_not_exist_is_refused_before_anything_is_logged(tmp_p
         a_study(tmp_path / "log.db", problem=toy_problem(**wrong)).run(5, batch=5)
     assert "latency_cycles, area_mm2, energy_uj" in caught.value.hint
     assert TrialLog(tmp_path / "log.db").read() == []
+    assert len(a_study(tmp_path / "log.db").run(5)) == 5, "the log is free for what was meant"
+
+
+def test_a_study_that_has_trials_or_was_there_before_is_never_withdrawn(tmp_path):
+    wrong = toy_problem(limits=("latencycycles<=1",))
+    a_study(tmp_path / "there.db", problem=wrong).write_down()
+    with pytest.raises(OptionError):
+        a_study(tmp_path / "there.db", problem=wrong).run(5)
+    assert TrialLog(tmp_path / "there.db").study().problem["limits"] == ["latencycycles<=1"]
+    study = a_study(tmp_path / "log.db")
+    trials = study.run(3)
+    study.log.withdraw()
+    assert TrialLog(tmp_path / "log.db").read() == trials
 
 
 # Optimizers that break.

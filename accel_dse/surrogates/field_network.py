@@ -1,4 +1,4 @@
-"""PRIME's network: fields of a design as tokens, attention among them, gated heads."""
+"""PRIME's network: fields of a design as tokens, attention among them if wanted, gated heads."""
 
 import math
 from collections.abc import Sequence
@@ -66,14 +66,14 @@ class FieldNetwork(nn.Module):
     """One-hot fields of `n` designs, and what runs on them, to `(n, outputs)`.
 
     It learns what a given trend, a sum over the fields, leaves over. Each field has its own linear
-    embedding; two post-normalized transformer blocks let the fields look at each other; all tokens
-    side by side are `z`. An application multiplies `z` by `1 + W c`. The heads' outputs are weighed
-    by a softmax gate that sees `z` and the application.
+    embedding; post-normalized transformer blocks, if any, let the fields look at each other; all
+    tokens side by side are `z`. An application multiplies `z` by `1 + W c`. The heads' outputs are
+    weighed by a softmax gate that sees `z` and the application.
 
     Source:
         The network of the notebook released with PRIME (google-research/prime): there a token has
-        64 numbers, a block 8 attention heads and 256 feed-forward units. It multiplies `z` by
-        `W c`, which is nothing for an application whose scaled features are 0.
+        64 numbers, and each of two blocks 8 attention heads and 256 feed-forward units. It
+        multiplies `z` by `W c`, which is nothing for an application whose scaled features are 0.
     """
 
     def __init__(self, shape: NetworkShape) -> None:

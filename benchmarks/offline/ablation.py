@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from prime import ALPHA, BETA, LOGS, OBJECTIVE, PROPOSED, SEVERAL, Bench, Size, value
+from prime import ALPHA, BETA, LOGS, OBJECTIVE, PROPOSED, SEVERAL, Bench, Kept, Size, value
 
 from accel_dse.dataset import concatenate
 from accel_dse.problem import Goal, Objective
@@ -80,13 +80,20 @@ VARIANTS: Mapping[str, Variant] = {
     "over the limit refused": Variant(options={"over_limit": "refused"}),
     "no trend": Variant(options={"trend": False}),
     "embeddings begin at random": Variant(options={"ordered": False}),
-    "as in PRIME": Variant(
-        options={"margin": -100.0, "trend": False, "ordered": False, "over_limit": "refused"}
-    ),
-    "one block of attention": Variant(options={"blocks": 1}),
-    "no attention": Variant(options={"blocks": 0}),
     TOGETHER: Variant(several=True),
     "several: without context": Variant(several=True, options={"contextual": "off"}),
+    "several: two blocks of attention": Variant(several=True, options={"blocks": 2}),
+    "one block of attention": Variant(options={"blocks": 1}),
+    "two blocks of attention": Variant(options={"blocks": 2}),
+    "as in PRIME": Variant(
+        options={
+            "margin": -100.0,
+            "trend": False,
+            "ordered": False,
+            "over_limit": "refused",
+            "blocks": 2,
+        }
+    ),
 }
 
 
@@ -96,55 +103,34 @@ class Ablation:
 
     Attributes:
         bench: logs and simulator.
-        out: where results are kept; None if nowhere.
-        rows: the results so far.
+        kept: the results so far.
     """
 
     bench: Bench
-    out: Path | None
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.out is not None and self.out.exists():
-            lines = self.out.read_text(encoding="utf-8").splitlines()
-            self.rows = [row for row in map(json.loads, lines) if row["size"] == self.size]
-
-    @property
-    def size(self) -> dict[str, int]:
-        """What a result depends on beside variant, applications and seed."""
-        size = self.bench.size
-        return {"rows": size.rows, "steps": size.steps, "members": size.members}
-
-    def known(self, name: str, case: Case, seed: int) -> bool:
-        """Whether there is a result already."""
-        wanted = (name, list(case[0]), seed)
-        return any(
-            (row["variant"], row["applications"], row["seed"]) == wanted for row in self.rows
-        )
+    kept: Kept
 
     def run(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """What is not known yet; seed by seed, so that it can be stopped after any."""
-        for seed in range(self.bench.size.seeds):
-            for case in (*SINGLE[: len(self.bench.size.applications)], *SEVERAL[:1]):
+        size = self.bench.size
+        for seed in range(size.seeds):
+            for case in (*SINGLE[: len(size.applications)], *SEVERAL[:1]):
                 fits: dict[str, tuple[Fitted, float]] = {}
                 for name in names:
                     variant = VARIANTS[name]
-                    if case not in variant.cases or self.known(name, case, seed):
+                    what = {"variant": name, "applications": list(case[0]), "seed": seed}
+                    what["size"] = size.content()
+                    if case not in variant.cases or self.kept.find(**what):
                         continue
                     options = json.dumps(variant.options, sort_keys=True)
-                    if options not in fits:
+                    if options not in fits:  # variants of the same fit are neighbors in the table
                         fits = {options: self.fit(case, seed, variant)}
-                    found = self.judged(case, seed, variant, *fits[options])
-                    what = {"variant": name, "applications": list(case[0]), "seed": seed}
-                    self.keep({**what, **found, "size": self.size})
-                    yield self.rows[-1]
+                    self.kept.add({**what, **self.judged(case, seed, variant, *fits[options])})
+                    yield self.kept.rows[-1]
 
-    def keep(self, row: dict[str, Any]) -> None:
-        """Adds a result, to the file also."""
-        self.rows.append(row)
-        if self.out is not None:
-            with self.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The results of a variant, at this size."""
+        size = self.bench.size.content()
+        return [r for r in self.kept.rows if r["variant"] == name and r["size"] == size]
 
     def fit(self, case: Case, seed: int, variant: Variant) -> tuple[Fitted, float]:
         """A model, and the CPU seconds it took."""
@@ -222,16 +208,15 @@ def main() -> None:
     if options.quick:
         size = Size(rows=1_000, steps=150, members=1, seeds=1, applications=["mobilenet_v2"])
         names = [AS_IT_IS, "limits kept by the prediction alone"]
-    ablation = Ablation(Bench(options.logs, size), options.out)
+    ablation = Ablation(Bench(options.logs, size), Kept(options.out))
     for row in ablation.run(names):
         if not options.json:
             print(json.dumps(row), flush=True)
     found = {}
     for name in names:
         base = TOGETHER if VARIANTS[name].several else AS_IT_IS
-        rows, beside = ([r for r in ablation.rows if r["variant"] == n] for n in (name, base))
-        if rows:
-            found[name] = summary(rows, beside)
+        if rows := ablation.rows(name):
+            found[name] = summary(rows, ablation.rows(base))
     if options.json:
         print(json.dumps(found))
         return

@@ -1,6 +1,7 @@
 """PRIME's tables on our logs, with the simulator as referee.
 
-    python benchmarks/offline/prime.py [--logs FOLDER] [--rows N] [--seeds N] [--quick] [--json]
+    python benchmarks/offline/prime.py [--logs FOLDER] [--rows N] [--seeds N] [--steps N]
+        [--members N] [--tables NAME,...] [--applications NAME,...] [--out FILE] [--quick] [--json]
 
 The logs are `logged_data/edge_*.parquet`: random designs of the `edge` space. As in the paper, a
 model sees only the low-performing 80 % of the designs that work, by latency, and all that do not;
@@ -15,6 +16,9 @@ what it proposes is simulated, and that is what counts.
 A ratio is the other's latency over ours: above 1, ours is better. Every simulator call counts, also
 of designs that do not work. An online search that found nothing within the limit in its budget has
 no ratio; how often is said.
+
+With `--out`, each result is added to a file as a line of JSON, and what is in it is not run again:
+not the whole, with the same size; not the online searches, whatever the size of the model.
 """
 
 import argparse
@@ -78,7 +82,6 @@ class Size:
         steps, members: of the conservative model.
         seeds: repetitions.
         applications: of the first table.
-        tables: which tables.
     """
 
     rows: int
@@ -86,7 +89,40 @@ class Size:
     members: int
     seeds: int
     applications: Sequence[str] = APPLICATIONS
-    tables: Sequence[str] = ("single", "several", "unseen")
+
+    def content(self) -> dict[str, int]:
+        """What a result depends on, beside applications and seed."""
+        return {"rows": self.rows, "steps": self.steps, "members": self.members}
+
+
+@dataclass
+class Kept:
+    """Results, each a line of JSON in a file if there is one.
+
+    Attributes:
+        path: the file; None if nowhere.
+        rows: all results.
+    """
+
+    path: Path | None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.path.exists():
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            self.rows = [json.loads(line) for line in lines]
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Adds a result, to the file also."""
+        self.rows.append(row)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+    def find(self, **wanted: Any) -> dict[str, Any] | None:
+        """The first result that agrees with what is wanted."""
+        rows = (row for row in self.rows if all(row.get(k) == v for k, v in wanted.items()))
+        return next(rows, None)
 
 
 @dataclass
@@ -140,9 +176,10 @@ class Bench:
         return found
 
     def compare(
-        self, learned: Sequence[str], asked: Sequence[str], area: float, seed: int
+        self, learned: Sequence[str], asked: Sequence[str], area: float, seed: int, kept: Kept
     ) -> dict[str, Any]:
         """Offline against the log and against online searches, once."""
+        searched = kept.find(asked=list(asked), area=area, seed=seed)
         problem = self.problem(asked, area)
         log = concatenate([self.log(name) for name in learned])
         goal = Goal((Objective(OBJECTIVE),), problem.limits)
@@ -167,8 +204,11 @@ class Bench:
             "prime_first": value(problem, trials[:1]),
             "accepted": sum(problem.accepts(trial) for trial in trials),
             "log": known[1][OBJECTIVE] if known else float("inf"),
-            "online": {name: self.online(name, problem, calls, seed) for name in ONLINE},
+            "online": searched["online"]
+            if searched
+            else {name: self.online(name, problem, calls, seed) for name in ONLINE},
             "fit_cpu_seconds": seconds,
+            "size": self.size.content(),
         }
 
 
@@ -202,7 +242,8 @@ def ratios(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def run(bench: Bench, tables: Sequence[str]) -> dict[str, Any]:
+def run(bench: Bench, tables: Sequence[str], kept: Kept) -> dict[str, Any]:
+    """The tables, seed by seed."""
     size = bench.size
     single = [((name,), (name,), 27.0) for name in size.applications]
     several = [(names, names, area) for names, area in SEVERAL]
@@ -210,10 +251,17 @@ def run(bench: Bench, tables: Sequence[str]) -> dict[str, Any]:
     results = {}
     for table in tables:
         rows = []
-        for learned, asked, area in cases[table]:
-            for seed in range(size.seeds):
-                rows.append(bench.compare(learned, asked, area, seed))
-                print(table, json.dumps(rows[-1]), flush=True)
+        for seed in range(size.seeds):
+            for learned, asked, area in cases[table]:
+                row = kept.find(
+                    learned=list(learned), asked=list(asked), area=area, seed=seed,
+                    size=size.content(),
+                )  # fmt: skip
+                if row is None:
+                    row = bench.compare(learned, asked, area, seed, kept)
+                    kept.add(row)
+                    print(table, json.dumps(row), flush=True)
+                rows.append(row)
         results[table] = {"rows": rows, "ratios": ratios(rows)}
     return results
 
@@ -226,16 +274,22 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_500)
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--tables", default="single,several,unseen")
+    parser.add_argument("--applications", default=",".join(APPLICATIONS), help="of single")
+    parser.add_argument("--out", type=Path, help="keeps results; goes on from them")
     parser.add_argument("--quick", action="store_true", help="a few minutes; two applications")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     size = Size(
-        rows=options.rows, steps=options.steps, members=options.members, seeds=options.seeds
+        rows=options.rows,
+        steps=options.steps,
+        members=options.members,
+        seeds=options.seeds,
+        applications=options.applications.split(","),
     )
     if options.quick:
         size = Size(rows=1_000, steps=150, members=1, seeds=1,
                     applications=("mobilenet_v2", "t_rnn_encoder"))  # fmt: skip
-    found = run(Bench(options.logs, size), options.tables.split(","))
+    found = run(Bench(options.logs, size), options.tables.split(","), Kept(options.out))
     if options.json:
         print(json.dumps(found))
         return

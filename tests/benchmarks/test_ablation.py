@@ -36,7 +36,7 @@ def test_what_is_in_the_file_is_not_run_again(ablation, tmp_path, monkeypatch):
     other_size = {**row("beta = 0", 0.5), "size": {"rows": 1000, "steps": 99, "members": 1}}
     out.write_text("".join(json.dumps(r) + "\n" for r in (row("as it is", 0.8), other_size)))
     size = ablation.Size(rows=1000, steps=10, members=1, seeds=1, applications=["mobilenet_v2"])
-    bench = ablation.Ablation(ablation.Bench(ablation.LOGS, size), out)
+    bench = ablation.Ablation(ablation.Bench(ablation.LOGS, size), ablation.Kept(out))
     monkeypatch.setattr(ablation.Ablation, "fit", lambda *_: (None, 1.0))
     monkeypatch.setattr(ablation.Ablation, "judged", lambda *_: {"ratio": 0.7})
     found = list(bench.run(["as it is", "beta = 0"]))

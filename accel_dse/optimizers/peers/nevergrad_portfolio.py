@@ -16,7 +16,7 @@ from accel_dse.trial import Design
 
 @dataclass(kw_only=True)
 class NevergradPortfolio(Peer):
-    """Nevergrad, by default one of its (1+1) evolutions.
+    """Nevergrad, by default the algorithm that it chooses by itself.
 
     It takes one objective; a design beyond a limit, or that does not work, has the worst cost known
     times two and more the further it is from what is accepted: of two such it prefers the nearer
@@ -29,8 +29,8 @@ class NevergradPortfolio(Peer):
     was never stopped. A design that it did not propose is told as such, where it takes that.
 
     Attributes:
-        algorithm: a name in Nevergrad's registry; empty for its portfolio of discrete (1+1)
-            evolutions, or, if all that is searched are numbers, the continuous one.
+        algorithm: a name in Nevergrad's registry; by default the one that itself chooses one for
+            the kinds of variables and the budget, which its authors recommend.
         budget: trials that it is told it may spend.
 
     Source:
@@ -39,7 +39,7 @@ class NevergradPortfolio(Peer):
 
     natural_batch: ClassVar[int] = 1
 
-    algorithm: str = ""
+    algorithm: str = "NGOpt"
     budget: int = 200
     _live: "_Live | None" = field(init=False, repr=False, compare=False, default=None)
 
@@ -73,10 +73,8 @@ class _Live:
 
     def __init__(self, peer: NevergradPortfolio) -> None:
         ng = _nevergrad()
-        numbers = all(variable.kind == "number" for variable in peer.variables.all)
-        algorithm = peer.algorithm or ("OnePlusOne" if numbers else "PortfolioDiscreteOnePlusOne")
-        if algorithm not in ng.optimizers.registry:
-            raise OptionError(f"nevergrad has no algorithm {algorithm!r}")
+        if peer.algorithm not in ng.optimizers.registry:
+            raise OptionError(f"nevergrad has no algorithm {peer.algorithm!r}")
         self.peer, self.worst, self.tries, self.count = peer, 1.0, 0, 0
         self.verdicts: dict[tuple[Any, ...], Verdict] = {}
         self.held: tuple[Design, Any] | None = None
@@ -87,7 +85,7 @@ class _Live:
         space.random_state = np.random.RandomState(peer.seed % 2**32)
         [first] = peer.problem.space.sample(1, np.random.default_rng(peer.seed))
         with _quiet():
-            self.optimizer = ng.optimizers.registry[algorithm](space, budget=peer.budget)
+            self.optimizer = ng.optimizers.registry[peer.algorithm](space, budget=peer.budget)
             self.optimizer.suggest(peer.variables.vectors([first])[0])
 
     def ask(self) -> Design:

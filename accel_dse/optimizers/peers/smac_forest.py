@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from joblib import parallel_config
 
 from accel_dse.errors import OptionError
 from accel_dse.optimizers.peers.base import Lesson, Peer, Session, Verdict
@@ -99,8 +100,7 @@ class _Session:
         if self.young:
             [design] = self.peer.problem.space.sample(1, self.random)
             return design
-        with warnings.catch_warnings():  # of the library of its forests, about threads
-            warnings.simplefilter("ignore")
+        with parallel_config(backend="sequential"):  # threads for ten trees: most of it is waiting
             config = self.optimizer.ask().config
         return self.peer.variables.designs([dict(config)])[0]
 

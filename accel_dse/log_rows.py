@@ -57,6 +57,9 @@ class StudyDescription:
         ours, theirs = (json.loads(_dump(asdict(which))) for which in (self, other))
         for bookkeeping in ("package_version", "created"):
             del ours[bookkeeping], theirs[bookkeeping]
+        for kind in ("optimizer", "simulator"):
+            if ours[kind] != theirs[kind]:  # then their options say nothing more
+                del ours[f"{kind}_options"], theirs[f"{kind}_options"]
         return list(_differences(ours, theirs, ""))
 
 

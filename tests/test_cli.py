@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from accel_dse import plugins
+from accel_dse import __version__, plugins
 from accel_dse.cli import main
 from accel_dse.errors import SimulatorError
 from accel_dse.testing import ToySimulator
@@ -492,6 +492,7 @@ def test_a_listed_stub_can_be_copied(capsys):
     folders = {row["stub"]: Path(row["folder"]) for row in answered(capsys, "list", "stubs")}
     assert (folders["python"] / "simulator.py").is_file()
     assert (folders["timeloop"].parent / "serving.py").is_file()
+    assert f"each is a folder in {folders['python'].parent}\n" in said(capsys, "list", "stubs").out
 
 
 def test_an_optimizer_is_listed_with_its_options(capsys):
@@ -574,6 +575,10 @@ def test_nothing_heavy_is_imported_before_it_is_needed(code):
     code += f"; import sys; print('loaded:', [m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert said(capsys, "--version").out == f"{__version__}\n"
 
 
 def test_a_command_that_does_not_exist_is_refused(capsys):

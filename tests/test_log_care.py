@@ -68,6 +68,8 @@ def test_a_log_is_shown_with_its_last_trials(capsys):
     assert (answer["optimizer"], answer["seed"], answer["under_way"]) == ("random", 1, 0)
     assert [each["index"] for each in answer["last"]] == [57, 58, 59]
     output = said(capsys, "log", "show", "run.db").out
+    infeasible = next(trial for trial in trials[-10:] if not trial.feasible)
+    assert infeasible.reason.split()[0] in output
     assert "latency_cycles" in output
     assert "under way" in output
 

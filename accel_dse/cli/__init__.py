@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from accel_dse import __version__
 from accel_dse.cli.catalog import check_command, list_command
 from accel_dse.cli.compare import compare_command
 from accel_dse.cli.evaluation import simulate_command
@@ -30,6 +32,26 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """What may stand before a command."""
+
+
 app.command("list")(list_command)
 app.command("check")(check_command)
 app.command("simulate")(simulate_command)
@@ -62,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "accel-dse"
-        _complain(error.format_message().rstrip("."), f"see `{path} --help`")
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
+        _complain(message, f"see `{path} --help`")
         return 2
     return int(code or 0)
 

@@ -15,6 +15,7 @@ from accel_dse.problem import Aggregate, Goal, Problem
 from accel_dse.simulators.base import Simulator
 from accel_dse.source import Source
 from accel_dse.template import read_template
+from accel_dse.workload import Workload
 from accel_dse.workloads.load import load
 
 
@@ -62,6 +63,14 @@ def with_mappings(problem: Problem, file: SpaceFile, simulator: Choice) -> Probl
     network = problem.workloads[0][0]
     space = mapping_space(file.space, template, network, ragged=values.get("ragged", False))
     return replace(problem, space=space)
+
+
+def not_counted(network: Workload) -> str:
+    """What of `network` no simulation counts, as a line; "" if nothing is left out."""
+    if not network.unknown:
+        return ""
+    named = ", ".join(network.unknown[:3]) + (", ..." if len(network.unknown) > 3 else "")
+    return f"warning: {network.name}: {len(network.unknown)} operations have no cost here: {named}"
 
 
 def build_simulator(name: str, options: Mapping[str, Any], file: SpaceFile) -> Simulator:

@@ -1,6 +1,7 @@
 """What `accel-dse collect` does."""
 
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from accel_dse.cli.building import build_simulator
+from accel_dse.cli.building import build_simulator, not_counted
 from accel_dse.collection import Collection, checksum
 from accel_dse.dataset import Dataset
 from accel_dse.errors import FileError
@@ -36,6 +37,8 @@ def collect(request: Request, *, as_json: bool) -> None:
     require_parquet(request.out)
     file = load_space(request.space)
     networks = [load(name, shapes=request.shapes) for name in request.workloads]
+    for remark in filter(None, map(not_counted, networks)):
+        print(remark, file=sys.stderr)
     with (
         closing(build_simulator(request.simulator, request.simulator_options, file)) as simulator,
         tqdm(total=request.n * len(networks), unit="design", disable=None) as bar,

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.text import Text
 
+from accel_dse.cli.building import not_counted
 from accel_dse.cli.searching import Search
 from accel_dse.comparison import (
     Contest,
@@ -151,4 +152,6 @@ def _rehearse(contest: Contest, searches: Searches, say: Callable[[str], object]
             networks = " + ".join(workload.name for workload, _ in problem.workloads)
             goal = ", ".join([*map(str, problem.goal.objectives), *map(str, problem.goal.limits)])
             title = f"{problem.space.name} x {networks} · {goal}"
+    for remark in filter(None, (not_counted(network) for network, _ in problem.workloads)):
+        say(remark)
     return title

@@ -61,7 +61,9 @@ Shapes = Annotated[
 Workloads = Annotated[
     list[str], words("--workload", "W[:WEIGHT]", "A network of the zoo, or a file.", "-w")
 ]
-Minimize = Annotated[list[str], words("--minimize", "METRIC", "To be made small.")]
+Minimize = Annotated[
+    list[str], words("--minimize", "METRIC", "To be made small; `simulate` shows all there are.")
+]
 Maximize = Annotated[list[str], words("--maximize", "METRIC", "To be made large.")]
 Limits = Annotated[list[str], words("--limit", "'M<=N'", "A bound: 'area_mm2<=27'.")]
 Aggregate = Annotated[

@@ -21,6 +21,7 @@ from accel_dse.workloads import load
 def show(kind: str, *, as_json: bool) -> None:
     """Prints everything of that kind."""
     rows = LISTS[kind]() if kind in LISTS else _plugins(kind)
+    folders = [Path(row["folder"]).parent for row in rows if "folder" in row]
     if as_json:
         print(json.dumps(rows, indent=2, default=str))
         return
@@ -28,13 +29,16 @@ def show(kind: str, *, as_json: bool) -> None:
         print(f"no {kind} yet")
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for i, (name, value) in enumerate(rows[0].items()):
+    shown = [{name: value for name, value in row.items() if name != "folder"} for row in rows]
+    for i, (name, value) in enumerate(shown[0].items()):
         is_number = isinstance(value, int | float)
         side: Literal["left", "right"] = "right" if is_number else "left"
         table.add_column(name, justify=side, no_wrap=i == 0, overflow="fold")
-    for row in rows:
+    for row in shown:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     Console().print(table)
+    if folders:
+        print(f"\neach is a folder in {folders[0]}")  # in one piece, to be copied
 
 
 def _spaces() -> list[dict[str, Any]]:

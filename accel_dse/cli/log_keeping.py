@@ -8,10 +8,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from accel_dse import log_care
 from accel_dse.datasets import trial_table
 from accel_dse.errors import LogError, OptionError
+from accel_dse.log_rows import StudyDescription
+from accel_dse.problem import Goal
+from accel_dse.readable import number
 from accel_dse.report.tables import title
 from accel_dse.trial import Trial
 from accel_dse.trial_log import TrialLog
@@ -53,20 +57,31 @@ def show(place: str, *, last: int, trial: int | None, as_json: bool) -> None:
     console = Console()
     grid = Table.grid(padding=(0, 2))
     for name, value in about.items():
-        grid.add_row(name.replace("_", " "), f"{value:,}" if type(value) is int else str(value))
+        grid.add_row(name.replace("_", " "), Text(_plain(value)))
     console.print(grid)
     if shown:
-        console.print(_table(shown))
+        console.print(_table(shown, study))
 
 
-def _table(trials: Sequence[Trial]) -> Table:
-    metrics = list(dict.fromkeys(n for trial in trials for n in trial.metrics if "/" not in n))[:4]
-    table = Table("trial", "ended", "host", "outcome", *metrics, box=None)
+def _table(trials: Sequence[Trial], study: StudyDescription) -> Table:
+    """The trials, with the metrics that objectives and limits name."""
+    goal = Goal.parse(study.problem["objectives"], study.problem["limits"])
+    metrics = list(dict.fromkeys(wish.metric for wish in (*goal.objectives, *goal.limits)))
+    table = Table("trial", "ended", box=None)
+    for name in metrics:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("outcome", overflow="fold")
     for trial in trials:
-        values = [f"{trial.metrics[n]:.5g}" if n in trial.metrics else "" for n in metrics]
+        values = [number(trial.metrics[n]) if n in trial.metrics else "" for n in metrics]
         said = trial.outcome if trial.feasible else f"{trial.outcome}: {trial.reason}"
-        table.add_row(str(trial.index), _time(trial.ended), trial.host, said[:80], *values)
+        table.add_row(str(trial.index), _time(trial.ended)[:19], *values, Text(said))
     return table
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={each}" for name, each in value.items()) or "none"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def export(place: str, out: Path, *, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """What `accel-dse simulate` does."""
 
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from accel_dse.cli.building import build_simulator
+from accel_dse.cli.building import build_simulator, not_counted
 from accel_dse.errors import FileError, OptionError
 from accel_dse.files import SpaceFile, load_space
 from accel_dse.report import measurement
@@ -42,6 +43,8 @@ def measure(request: Request, *, as_json: bool) -> None:
     file = load_space(request.space)
     design = chosen_design(file, request)
     network = load(request.workload, shapes=request.shapes)
+    if remark := not_counted(network):
+        print(remark, file=sys.stderr)
     with closing(build_simulator(request.simulator, request.simulator_options, file)) as simulator:
         answer = _answer(simulator, request, file, network, design)
     if as_json:
@@ -69,6 +72,7 @@ def _answer(
     answer: dict[str, Any] = {
         "space": file.name,
         "workload": network.name,
+        "not_counted": list(network.unknown),
         "simulator": request.simulator,
         "simulator_version": simulator.version,
         "design": dict(design),

@@ -16,6 +16,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from accel_dse.cli.building import not_counted
 from accel_dse.cli.searching import Search
 from accel_dse.errors import LogError, OptionError, SimulatorError
 from accel_dse.files.study_file import Choice
@@ -79,6 +80,8 @@ def run(search: Search, log: TrialLog, how: Running, *, as_json: bool) -> None:
         typer.Exit: it was stopped.
     """
     study = search.study(log, partial(print, file=sys.stderr))
+    for remark in filter(None, (not_counted(network) for network, _ in study.problem.workloads)):
+        print(remark, file=sys.stderr)
     study.simulator, study.recipe = how.cached(study.simulator), recipe(search)
     with closing(study.simulator):
         if how.workers == 0:

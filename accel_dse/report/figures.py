@@ -101,7 +101,9 @@ def check_format(path: Path) -> None:
         OptionError: it ends in something that is not known.
     """
     if path.suffix.lower() not in FORMATS:
-        raise OptionError(f"{path}: cannot draw this", hint=f"end it in {', '.join(FORMATS)}")
+        raise OptionError(
+            f"{path}: cannot draw this", hint=f"end it in {', '.join(FORMATS)}, or .html"
+        )
 
 
 @contextmanager

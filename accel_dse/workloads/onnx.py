@@ -110,10 +110,11 @@ def _set_shapes(model: onnx.ModelProto, shapes: Mapping[str, int]) -> None:
                 dim.dim_value = shapes[name]
     if missing:
         missing = list(dict.fromkeys(missing))
+        flags = " ".join(f"--shape {name}=1" for name in missing)
         example = ", ".join(f'"{name}": 1' for name in missing)
         raise WorkloadError(
             f"no value for the dimensions {', '.join(missing)}",
-            hint=f"give shapes={{{example}}}",
+            hint=f"{flags}, or from Python shapes={{{example}}}",
         )
     if extra := set(shapes) - known:
         raise WorkloadError(

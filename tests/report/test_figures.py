@@ -46,7 +46,7 @@ def test_a_figure_for_a_paper_can_be_drawn(tmp_path, suffix):
 def test_what_cannot_be_drawn_is_refused(tmp_path):
     with pytest.raises(OptionError, match="cannot draw this") as caught:
         figures.save([run(TRIALS)], "log", tmp_path / "log.xls")
-    assert caught.value.hint == "end it in .png, .pdf, .svg"
+    assert caught.value.hint == "end it in .png, .pdf, .svg, or .html"
     with pytest.raises(OptionError, match="cannot be written"):
         figures.save([run(TRIALS)], "log", tmp_path / "nowhere" / "log.png")
 

@@ -261,7 +261,9 @@ def test_symbolic_dimensions_need_values(read):
     net = model([node("MatMul", "x w")], {"x": ("batch", "seq", 16)}, {"y": None}, {"w": (16, 8)})
     with pytest.raises(WorkloadError, match="no value for the dimensions batch, seq") as caught:
         read(net)
-    assert caught.value.hint == 'give shapes={"batch": 1, "seq": 1}'
+    assert caught.value.hint == (
+        '--shape batch=1 --shape seq=1, or from Python shapes={"batch": 1, "seq": 1}'
+    )
     (layer,) = read(net, shapes={"batch": 2, "seq": 10}).layers
     assert layer.P == 20
 

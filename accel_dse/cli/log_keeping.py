@@ -66,7 +66,8 @@ def show(place: str, *, last: int, trial: int | None, as_json: bool) -> None:
 def _table(trials: Sequence[Trial], study: StudyDescription) -> Table:
     """The trials, with the metrics that objectives and limits name."""
     goal = Goal.parse(study.problem["objectives"], study.problem["limits"])
-    metrics = list(dict.fromkeys(wish.metric for wish in (*goal.objectives, *goal.limits)))
+    wanted = [o.metric for o in goal.objectives] + [limit.metric for limit in goal.limits]
+    metrics = list(dict.fromkeys(wanted))
     table = Table("trial", "ended", box=None)
     for name in metrics:
         table.add_column(name, justify="right", no_wrap=True)

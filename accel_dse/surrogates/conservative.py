@@ -60,7 +60,8 @@ class Conservative(Surrogate):
         over_limit: designs that work but break a limit of the goal are `learned`, or `refused`
             like those that do not work, as in PRIME.
         ranking_weight: of the ranking loss.
-        feasibility_weight: of telling apart what works, by an output of its own.
+        feasibility_weight: of telling apart what works, by an output of its own; where it is 0,
+            all is taken to work.
         members: networks of the ensemble, which differ in their seed.
         held_out: share of the best designs that decides, and is learned from only at the end.
         steps, batch, learning_rate: of Adam; see `training`.

@@ -62,6 +62,10 @@ class NetworkShape:
             )
 
 
+SURE = 10.0
+"""Log odds that a design works, where that is not learned."""
+
+
 class FieldNetwork(nn.Module):
     """One-hot fields of `n` designs, and what runs on them, to `(n, outputs)`.
 
@@ -112,6 +116,13 @@ class FieldNetwork(nn.Module):
                 if len(line):
                     along = torch.tensor(line)[:, None] * torch.randn(1, self.shape.width)
                     self.embedding[start:end] = along + STRAY * self.embedding[start:end]
+
+    def take_all_to_work(self) -> None:
+        """Fixes the last output at `SURE`, as long as no loss is of it."""
+        with torch.no_grad():
+            for head in self.heads:
+                *_, weight, bias = head.parameters()
+                weight[-1], bias[-1] = 0.0, SURE
 
     def forward(self, one_hot: Tensor, context: Tensor) -> Tensor:
         """Predicts.

@@ -183,6 +183,8 @@ class _Run:
             self.network = FieldNetwork(shape)
             if recipe.ordered:
                 self.network.align(examples.lines)
+            if not recipe.feasibility_weight:
+                self.network.take_all_to_work()
         known = examples.rows(examples.works & ~examples.refused)
         if recipe.trend and len(known.choices):
             table = trend.fitted(shape.fields, known.lines, known.choices, known.targets)

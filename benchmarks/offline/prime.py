@@ -1,7 +1,8 @@
 """PRIME's tables on our logs, with the simulator as referee.
 
     python benchmarks/offline/prime.py [--logs FOLDER] [--rows N] [--seeds N] [--steps N]
-        [--members N] [--tables NAME,...] [--applications NAME,...] [--out FILE] [--quick] [--json]
+        [--members N] [--tables NAME,...] [--applications NAME,...] [--online NAME ...]
+        [--out FILE] [--quick] [--json]
 
 The logs are `logged_data/edge_*.parquet`: random designs of the `edge` space. As in the paper, a
 model sees only the low-performing 80 % of the designs that work, by latency, and all that do not;
@@ -82,6 +83,7 @@ class Size:
         steps, members: of the conservative model.
         seeds: repetitions.
         applications: of the first table.
+        online: searches to compare with.
     """
 
     rows: int
@@ -89,6 +91,7 @@ class Size:
     members: int
     seeds: int
     applications: Sequence[str] = APPLICATIONS
+    online: Sequence[str] = ONLINE
 
     def content(self) -> dict[str, int]:
         """What a result depends on, beside applications and seed."""
@@ -159,7 +162,7 @@ class Bench:
 
     def simulate(self, problem: Problem, designs: Sequence[Design], first: int) -> list[Trial]:
         """Trials of designs, the first of which has index `first`."""
-        return Measure(problem, self.simulator).trials(designs, first)
+        return Measure(problem, self.simulator).trials(designs, first) if designs else []
 
     def online(self, name: str, problem: Problem, calls: Sequence[int], seed: int) -> list[float]:
         """The best latency after each number of calls; infinite if none was accepted."""
@@ -179,7 +182,7 @@ class Bench:
         self, learned: Sequence[str], asked: Sequence[str], area: float, seed: int, kept: Kept
     ) -> dict[str, Any]:
         """Offline against the log and against online searches, once."""
-        searched = kept.find(asked=list(asked), area=area, seed=seed)
+        searched = kept.find(asked=list(asked), area=area, seed=seed) or {"online": {}}
         problem = self.problem(asked, area)
         log = concatenate([self.log(name) for name in learned])
         goal = Goal((Objective(OBJECTIVE),), problem.limits)
@@ -204,9 +207,10 @@ class Bench:
             "prime_first": value(problem, trials[:1]),
             "accepted": sum(problem.accepts(trial) for trial in trials),
             "log": known[1][OBJECTIVE] if known else float("inf"),
-            "online": searched["online"]
-            if searched
-            else {name: self.online(name, problem, calls, seed) for name in ONLINE},
+            "online": {
+                name: searched["online"].get(name) or self.online(name, problem, calls, seed)
+                for name in self.size.online
+            },
             "fit_cpu_seconds": seconds,
             "size": self.size.content(),
         }
@@ -226,7 +230,7 @@ def ratios(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Geometric means over the rows of the other's latency over PRIME's, with the spread."""
     table: dict[str, Any] = {}
     sources = {"best in the log": [row["log"] / row["prime"] for row in rows]}
-    for name in ONLINE:
+    for name in rows[0]["online"]:
         for i, calls in enumerate((PROPOSED, 10 * PROPOSED)):
             sources[f"{name}, {calls} calls"] = [
                 row["online"][name][i] / row["prime"] for row in rows
@@ -274,6 +278,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_500)
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--tables", default="single,several,unseen")
+    parser.add_argument("--online", nargs="*", default=ONLINE, help="searches to compare with")
     parser.add_argument("--applications", default=",".join(APPLICATIONS), help="of single")
     parser.add_argument("--out", type=Path, help="keeps results; goes on from them")
     parser.add_argument("--quick", action="store_true", help="a few minutes; two applications")
@@ -285,6 +290,7 @@ def main() -> None:
         members=options.members,
         seeds=options.seeds,
         applications=options.applications.split(","),
+        online=options.online,
     )
     if options.quick:
         size = Size(rows=1_000, steps=150, members=1, seeds=1,

@@ -96,6 +96,12 @@ def test_options_give_another_model_that_ranks(model, options):
     assert accuracy(other.predictor, data)["metrics"]["latency_cycles"]["kendall"] > 0.5
 
 
+def test_without_an_output_for_it_all_designs_are_taken_to_work():
+    model = fitted(feasibility_weight=0.0, votes=2, steps=20)
+    works = model.predictor.predict(log(300, seed=9).columns, "net0").works
+    assert (works > 0.999).all()
+
+
 def test_designs_over_a_limit_can_count_as_not_working(model):
     refused = fitted(over_limit="refused", beta=1.0).predictor
     data = log()

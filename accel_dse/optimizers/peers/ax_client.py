@@ -129,11 +129,12 @@ def _ax() -> Any:
 
         from ax.api.client import Client
         from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
+        from ax.utils.common.logger import set_stderr_log_level
     except ImportError as error:
         raise OptionError(
             "ax-platform is not installed", hint="pip install 'accel-dse[peers]'"
         ) from error
-    logging.getLogger("ax").setLevel(logging.ERROR)
+    set_stderr_log_level(logging.ERROR)  # else two lines for every trial that it is told
     return SimpleNamespace(
         Client=Client,
         ChoiceParameterConfig=ChoiceParameterConfig,

@@ -42,7 +42,7 @@ from accel_dse.study import Study
 from accel_dse.trial_log import TrialLog
 
 OURS = ("random", "evolution", "p3bo", "constrained_bo", "auto")
-PEERS = ("optuna:sampler=tpe|gp", "nevergrad")
+PEERS = ("optuna:sampler=tpe|gp", "nevergrad", "pymoo")
 SETS = {
     "report": (*functions.REPORT, *tables.REPORT),
     "tuning": (*functions.TUNING, *tables.TUNING),

@@ -191,6 +191,20 @@ def test_a_peer_goes_to_designs_that_work_rather_than_small_ones_that_do_not(nam
     assert np.mean(np.array(sizes) > 50) > 0.7
 
 
+def test_of_a_brood_of_pymoo_a_child_that_keeps_the_rules_is_taken():
+    parts = tuple(Integer(name, 1, 30) for name in ("pes_x", "pes_y", "ports"))
+    rules = (Constraint(Expression("pes_x * pes_y <= 30")), Constraint(Expression("ports < pes_x")))
+    space = DesignSpace("narrow", parts, rules)
+    problem = Problem(space, toy_problem().workloads, (Objective("latency_cycles"),))
+    optimizer = peer("pymoo", problem)
+    designs = space.sample(20, np.random.default_rng(0))
+    told = [(design, Verdict((float(design["ports"]),), (-1.0, -1.0))) for design in designs]
+    session = optimizer.session(told)
+    kept = [session.ask() in space for _ in range(20)]
+    assert space.share_valid(10_000, np.random.default_rng(0)) < 0.1
+    assert all(kept)
+
+
 def test_a_verdict_ranks_designs_by_how_far_they_are_from_being_accepted():
     kept = Verdict((1.0,), (-1.0, -1.0, -0.5, -0.1))
     one, other = (Verdict((1.0,), (-1.0, -1.0, over, 9.0)) for over in (2.0, 1e9))

@@ -90,7 +90,7 @@ class _Binding:
         capacity, partition = self._capacities()
         rates = {key: self._rates(key) for key in ("read", "write", "shared")}
         clock = self.value(template.clock_ghz, "clock_ghz", positive=True)
-        costs = self._costs(fanout_x * fanout_y, capacity, partition, rates, clock)
+        costs = self._costs(fanout_x * fanout_y, capacity, rates, clock)
         return Hardware(
             levels=tuple(level.name for level in levels),
             keeps=np.array([[t in level.keeps for t in TENSORS] for level in levels]),
@@ -130,7 +130,6 @@ class _Binding:
         self,
         fanout: NDArray[np.int64],
         capacity: Floats,
-        partition: NDArray[np.int64],
         rates: Mapping[str, Floats],
         clock: Floats,
     ) -> Costs:

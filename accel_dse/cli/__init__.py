@@ -1,4 +1,11 @@
-"""The command line: a command loads, calls and prints; everything else is the package's."""
+"""The command line: a command loads, calls and prints; everything else is the package's.
+
+Modules come in two kinds. Those imported here declare commands, their flags and their help, and
+load nothing heavy. Each imports, when its command runs, the module that does it: `search` that of
+`optimize`, `searching` and `running`; `evaluation` (`simulate`), `measuring`; `results` (`report`),
+`reporting`; `catalog` (`list`, `check`), `listing` and `checking`; `logs`, `log_keeping`; `work`,
+`working`; `offline`, one for each of its commands.
+"""
 
 import sys
 from collections.abc import Sequence

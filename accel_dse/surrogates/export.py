@@ -1,7 +1,10 @@
 """Export of a fitted model, which is compared with the original before anyone can use it."""
 
 import json
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -100,8 +103,7 @@ def _write(
     # an example of 4 designs: of 1, the exporter would take the batch for a constant
     inputs = (torch.zeros(4, fields), torch.zeros(4, context))[: len(names)]
     module = ensemble if context else _Alone(ensemble)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, about its own code
+    with _quiet_exporter():
         program = torch.onnx.export(
             module.eval(),
             inputs,
@@ -118,6 +120,20 @@ def _write(
     model = program.model_proto
     onnx.helper.set_model_props(model, {onnx_model.METADATA: json.dumps(about)})
     path.write_bytes(model.SerializeToString())
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without PyTorch's warnings about its own code, and about torchvision, which is not needed."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 class _Alone(nn.Module):

@@ -1,6 +1,7 @@
 """Models as ONNX files."""
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -21,11 +22,27 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def file(model, tmp_path_factory):
+def said():
+    """What PyTorch's exporter logs."""
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logging.getLogger("torch.onnx").addHandler(handler)
+    yield records
+    logging.getLogger("torch.onnx").removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def file(model, said, tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
     done = export.to_onnx(model, path)
     assert done.difference <= export.TOLERANCE
     return path
+
+
+@pytest.mark.usefixtures("file")
+def test_the_exporter_says_nothing_of_torchvision(said):
+    assert [record.getMessage() for record in said] == []
 
 
 def test_the_file_answers_as_the_model(model, file):

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from accel_dse.comparison import (
     standings,
 )
 from accel_dse.comparison.hypervolume import fronts_box, hypervolume
-from accel_dse.comparison.standings import holm
+from accel_dse.comparison.standings import _quartiles, holm
 from accel_dse.errors import OptionError
 from accel_dse.optimizers.random_search import RandomSearch
 from accel_dse.problem import Goal, Limit, Objective
@@ -235,3 +236,26 @@ def test_no_contest_is_without_optimizers(tmp_path):
     with pytest.raises(OptionError, match="needs an optimizer"):
         a_contest(tmp_path)
     assert partial(a_contest, tmp_path, "random")().seeds == range(2)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 11])
+def test_quartiles_are_the_ones_of_numpy_where_all_values_are_finite(n):
+    values = np.random.default_rng(n).normal(size=n)
+    expected = np.quantile(values, (0.25, 0.5, 0.75), method="median_unbiased")
+    assert _quartiles(values) == pytest.approx(tuple(expected))
+
+
+def test_the_median_of_two_runs_is_no_value_as_long_as_one_of_them_has_none():
+    assert _quartiles(np.array([1.0, np.inf]))[1] == np.inf
+    assert _quartiles(np.array([1.0, 2.0, np.inf]))[1] == 2.0
+    assert _quartiles(np.array([np.inf, np.inf])) == (np.inf,) * 3
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4, 5, 10])
+def test_quartiles_of_best_values_never_get_worse_with_more_simulations(seeds):
+    rng = np.random.default_rng(seeds)
+    costs = np.where(rng.random((seeds, 40)) < 0.1, rng.random((seeds, 40)), np.inf)
+    best = np.minimum.accumulate(costs, axis=1)
+    found = [_quartiles(best[:, n]) for n in range(40)]
+    for before, after in pairwise(found):
+        assert all(later <= earlier for earlier, later in zip(before, after, strict=True))

@@ -1,5 +1,7 @@
 """Optimizers of other projects; each test needs the project."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -189,6 +191,21 @@ def test_a_peer_goes_to_designs_that_work_rather_than_small_ones_that_do_not(nam
         optimizer.tell(told[:n])
         sizes += [design["size"] for design in optimizer.ask(4)]
     assert np.mean(np.array(sizes) > 50) > 0.7
+
+
+def test_nevergrad_searches_among_numbers_without_threads_that_would_outlive_it():
+    numbers = DesignSpace("numbers", (Real("clock", 0.2, 2.0), Real("supply", 0.5, 1.0)))
+    problem = Problem(numbers, toy_problem().workloads, (Objective("latency_cycles"),))
+    optimizer = peer("nevergrad", problem)
+    for index in range(15):
+        (design,) = optimizer.ask(1)
+        metrics = {"latency_cycles": design["clock"] + design["supply"]}
+        done = Trial(index=index, design=design, outcome=Outcome.FEASIBLE, metrics=metrics)
+        optimizer.tell([done])
+    assert threading.active_count() == 1
+    named = plugins.load("optimizers", "nevergrad")(problem=problem, algorithm="Cobyla")
+    with pytest.raises(OptionError, match="no designs but its own"):
+        named.ask(1)
 
 
 def test_of_a_brood_of_pymoo_a_child_that_keeps_the_rules_is_taken():

@@ -29,8 +29,10 @@ class NevergradPortfolio(Peer):
     was never stopped. A design that it did not propose is told as such, where it takes that.
 
     Attributes:
-        algorithm: a name in Nevergrad's registry; by default the one that itself chooses one for
-            the kinds of variables and the budget, which its authors recommend.
+        algorithm: a name in Nevergrad's registry; empty for its `NGOpt`, which its authors
+            recommend, and which chooses one for the kinds of variables and the budget. If all are
+            numbers, for its (1+1) evolution: there `NGOpt` chose models that NumPy 2.4 breaks, or
+            one of SciPy's, which takes no designs but its own, in a thread that never ends.
         budget: trials that it is told it may spend.
 
     Source:
@@ -39,7 +41,7 @@ class NevergradPortfolio(Peer):
 
     natural_batch: ClassVar[int] = 1
 
-    algorithm: str = "NGOpt"
+    algorithm: str = ""
     budget: int = 200
     _live: "_Live | None" = field(init=False, repr=False, compare=False, default=None)
 
@@ -73,8 +75,6 @@ class _Live:
 
     def __init__(self, peer: NevergradPortfolio) -> None:
         ng = _nevergrad()
-        if peer.algorithm not in ng.optimizers.registry:
-            raise OptionError(f"nevergrad has no algorithm {peer.algorithm!r}")
         self.peer, self.worst, self.tries, self.count = peer, 1.0, 0, 0
         self.verdicts: dict[tuple[Any, ...], Verdict] = {}
         self.held: tuple[Design, Any] | None = None
@@ -85,7 +85,7 @@ class _Live:
         space.random_state = np.random.RandomState(peer.seed % 2**32)
         [first] = peer.problem.space.sample(1, np.random.default_rng(peer.seed))
         with _quiet():
-            self.optimizer = ng.optimizers.registry[peer.algorithm](space, budget=peer.budget)
+            self.optimizer = _optimizer(ng, space, peer)
             self.optimizer.suggest(peer.variables.vectors([first])[0])
 
     def ask(self) -> Design:
@@ -142,6 +142,25 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _optimizer(ng: Any, space: Any, peer: NevergradPortfolio) -> Any:
+    """The algorithm that the options name.
+
+    Raises:
+        OptionError: there is none of that name, or it is one of those that run in a thread.
+    """
+    numbers = all(variable.kind == "number" for variable in peer.variables.all)
+    name = peer.algorithm or ("OnePlusOne" if numbers else "NGOpt")
+    if name not in ng.optimizers.registry:
+        raise OptionError(f"nevergrad has no algorithm {name!r}")
+    optimizer = ng.optimizers.registry[name](space, budget=peer.budget)
+    if getattr(optimizer, "optim", optimizer).recast:
+        raise OptionError(
+            f"nevergrad: {name} takes no designs but its own, and so no log",
+            hint="algorithm=OnePlusOne, CMA or DE",
+        )
+    return optimizer
 
 
 def _parameter(ng: Any, kind: str, size: int) -> Any:

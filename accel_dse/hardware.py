@@ -61,6 +61,9 @@ class Hardware:
         mac_pj: one multiply-accumulate, `(n,)`.
         static_w: leakage and clock, whole chip, `(n,)`.
         area_mm2: whole chip, `(n,)`.
+        level_mm2: what each level takes of it, all its instances with their logic; of the DRAM its
+            interface, `(n, L)`.
+        macs_mm2: what the multiply-accumulate units and their control take of it, `(n,)`.
         clock_ghz: `(n,)`.
         vector_operations_per_cycle: throughput of what is not a multiply-accumulate, `(n,)`.
     """
@@ -93,6 +96,8 @@ class Hardware:
     mac_pj: NDArray[np.float64]
     static_w: NDArray[np.float64]
     area_mm2: NDArray[np.float64]
+    level_mm2: NDArray[np.float64]
+    macs_mm2: NDArray[np.float64]
     clock_ghz: NDArray[np.float64]
     vector_operations_per_cycle: NDArray[np.float64]
 
@@ -119,6 +124,7 @@ class Hardware:
             "mac_pj",
             "static_w",
             "area_mm2",
+            "macs_mm2",
             "clock_ghz",
             "vector_operations_per_cycle",
         }

@@ -46,6 +46,7 @@ seed: 3
 
 class Layers:
     rows = ({"layer": "fc1", "cycles": 12_345, "bottleneck": "dram"},)
+    area = ({"part": "array", "mm2": 3.5, "share": 1.0},)
 
 
 class Talkative(ToySimulator):
@@ -391,6 +392,7 @@ def test_layers_and_a_timeline_are_shown_where_the_simulator_can(capsys):
         "t.json",
     )
     assert answered(capsys, *asked)["layers"] == [dict(Layers.rows[0])]
+    assert answered(capsys, *asked)["area"] == [dict(Layers.area[0])]
     assert Path("t.json").read_text() == "[]"
     output = said(capsys, *asked).out
     assert "bottleneck" in output

@@ -57,6 +57,8 @@ def measure(request: Request, *, as_json: bool) -> None:
         console.print(measurement.remedies(design, answer["works_with"], answer["changes_untried"]))
     if "layers" in answer:
         console.print(measurement.layers(answer["layers"]))
+    if answer.get("area"):
+        console.print(measurement.area(answer["area"]))
     if "trace" in answer:
         print(f"timeline in {answer['trace']}: open it at https://ui.perfetto.dev")
 
@@ -85,7 +87,9 @@ def _answer(
         answer["works_with"] = [asdict(remedy) for remedy in sought.found]
         answer["changes_untried"] = sought.untried
     if request.layers and isinstance(simulator, Explains) and answer["feasible"]:
-        answer["layers"] = [dict(row) for row in simulator.explain(network, design).rows]
+        explained = simulator.explain(network, design)
+        answer["layers"] = [dict(row) for row in explained.rows]
+        answer["area"] = [dict(row) for row in explained.area]
     if request.trace and isinstance(simulator, Traces) and answer["feasible"]:
         try:
             simulator.trace(network, design, request.trace)

@@ -25,8 +25,8 @@ def inside(simulator: Simulator, workload: Workload, design: Design) -> dict[str
     """One design on one network, as plain data.
 
     Returns:
-        `layers`, `mappings` and `storage` as in `Explanation`; of the built-in simulator also
-        `peak` rates, `energy` by component and `timelines`. Or `reason`: why there is nothing.
+        `layers`, `mappings`, `storage` and `area` as in `Explanation`; of the built-in simulator
+        also `peak` rates, `energy` by component and `timelines`. Or `reason`: why there is nothing.
     """
     try:
         if isinstance(simulator, AcceleratorSimulator):
@@ -55,6 +55,7 @@ def _told(explanation: Explained) -> dict[str, Any]:
         "layers": [dict(row) for row in explanation.rows],
         "mappings": dict(explanation.mappings),
         "storage": [dict(row) for row in explanation.storage],
+        "area": [dict(row) for row in explanation.area],
     }
 
 

@@ -98,6 +98,15 @@ def layers(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     return table
 
 
+def area(parts: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Where the area goes, the largest part first, in a line."""
+    found = [
+        f"{part['part']} {number(part['mm2'])} ({part['share']:.0%})"
+        for part in sorted(parts, key=lambda part: -part["mm2"])
+    ]
+    return Text(f"area, mm2: {', '.join(found)}")
+
+
 def _says_something(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a column is worth its width: not nested, not the same 1 throughout."""
     values = [row[name] for row in rows]

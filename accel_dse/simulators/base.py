@@ -102,6 +102,10 @@ class Explained(Protocol):
     def storage(self) -> Sequence[Mapping[str, Any]]:
         """One for each level: bytes there are, and bytes that are ever used. May be empty."""
 
+    @property
+    def area(self) -> Sequence[Mapping[str, Any]]:
+        """One for each part of the chip: `part`, `mm2` and its `share`. May be empty."""
+
 
 @runtime_checkable
 class Explains(Protocol):

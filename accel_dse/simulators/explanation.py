@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from accel_dse.hardware import Hardware
 from accel_dse.notebook_view import table
 from accel_dse.simulators import timeline
 from accel_dse.simulators.network import Played
@@ -23,11 +24,13 @@ class Explanation:
         mappings: layer name -> its mapping as an indented loop nest.
         storage: one row for each level and capacity: bytes there are, bytes that the layer with
             the most tiles in it fills, and the share.
+        area: one row for each part of the chip: its name, mm2, and its share.
     """
 
     rows: tuple[Mapping[str, Any], ...]
     mappings: Mapping[str, str]
     storage: tuple[Mapping[str, Any], ...]
+    area: tuple[Mapping[str, Any], ...]
 
     def _repr_html_(self) -> str:
         rows = [{k: v for k, v in row.items() if k != "waits"} for row in self.rows]
@@ -45,7 +48,7 @@ def explain(played: Played) -> Explanation:
         layer.name: _text_of(played, int(row), layer)
         for layer, row in zip(played.workload.layers, played.mapping_rows[0])
     }
-    return Explanation(tuple(rows), mappings, _storage(played))
+    return Explanation(tuple(rows), mappings, _storage(played), _area(played.hardware))
 
 
 def _layer_row(
@@ -150,6 +153,21 @@ def _storage(played: Played) -> tuple[Mapping[str, Any], ...]:
                 }
             )
     return tuple(rows)
+
+
+def _area(hardware: Hardware) -> tuple[Mapping[str, Any], ...]:
+    """Where the area goes: levels from outside in, the multiply-accumulate units, the rest."""
+    interface, *levels = hardware.levels
+    parts = {f"{interface} interface": hardware.level_mm2[0, 0]}
+    parts |= dict(zip(levels, hardware.level_mm2[0, 1:]))
+    parts["multiply-accumulates"] = hardware.macs_mm2[0]
+    whole = float(hardware.area_mm2[0])
+    parts["other logic"] = max(whole - sum(parts.values()), 0.0)
+    return tuple(
+        {"part": part, "mm2": float(mm2), "share": float(mm2) / whole}
+        for part, mm2 in parts.items()
+        if mm2 > 1e-9 * whole
+    )
 
 
 def _text_of(played: Played, row: int, layer: Layer) -> str:

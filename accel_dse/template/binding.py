@@ -120,6 +120,8 @@ class _Binding:
             mac_pj=costs.mac_pj,
             static_w=costs.static_w,
             area_mm2=costs.area_mm2,
+            level_mm2=costs.level_mm2,
+            macs_mm2=costs.macs_mm2,
             clock_ghz=clock,
             vector_operations_per_cycle=self.value(
                 template.vector_lanes, "vector_lanes", positive=True

@@ -24,10 +24,8 @@ class Costs:
     Attributes:
         access_pj_per_bit: `(n, L, 3)`.
         network_pj_per_bit: `(n, L)`.
-        mac_pj, static_w, area_mm2: `(n,)`.
-        level_mm2: what each level takes of the area: all its instances with their logic; of the
-            DRAM its interface, `(n, L)`.
-        macs_mm2: multiply-accumulate units and their control, `(n,)`.
+        level_mm2: `(n, L)`.
+        mac_pj, static_w, area_mm2, macs_mm2: `(n,)`.
     """
 
     access_pj_per_bit: Floats

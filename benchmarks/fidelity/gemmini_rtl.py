@@ -203,6 +203,8 @@ class Program:
             mac_pj=np.zeros(n),
             static_w=np.zeros(n),
             area_mm2=np.zeros(n),
+            level_mm2=np.zeros((n, 4)),
+            macs_mm2=np.zeros(n),
             clock_ghz=np.ones(n),
             vector_operations_per_cycle=np.ones(n),
         )

@@ -120,6 +120,8 @@ def read_hardware(rows: Sequence[Mapping[str, str]]) -> Hardware:
         mac_pj=np.full(n, MAC_PJ),
         static_w=np.zeros(n),
         area_mm2=np.zeros(n),
+        level_mm2=zeros,
+        macs_mm2=np.zeros(n),
         clock_ghz=np.ones(n),
         vector_operations_per_cycle=np.ones(n),
     )

@@ -237,6 +237,8 @@ def hardware(
         mac_pj=np.array([float(energies_pj[units.name]["compute"])]),
         static_w=np.zeros(1),
         area_mm2=np.zeros(1),
+        level_mm2=np.zeros((1, count)),
+        macs_mm2=np.zeros(1),
         clock_ghz=np.ones(1),
         vector_operations_per_cycle=np.zeros(1),
     )

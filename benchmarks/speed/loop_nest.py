@@ -142,6 +142,8 @@ def chain(levels, designs):
         mac_pj=np.full(n, 0.5),
         static_w=np.zeros(n),
         area_mm2=np.ones(n),
+        level_mm2=np.zeros((n, levels)),
+        macs_mm2=np.zeros(n),
         clock_ghz=np.ones(n),
         vector_operations_per_cycle=np.ones(n),
     )

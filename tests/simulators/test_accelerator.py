@@ -137,3 +137,12 @@ def test_a_mapping_is_shown_as_a_loop_nest():
 def test_storage_never_holds_more_than_there_is():
     for row in simulator().explain(CHAIN, REFERENCE).storage:
         assert 0 < row["share"] <= 1
+
+
+def test_the_parts_of_the_area_add_up_to_the_chip():
+    measured = simulator().simulate(CHAIN, {k: np.array([v]) for k, v in REFERENCE.items()})
+    parts = simulator().explain(CHAIN, REFERENCE).area
+    assert [part["part"] for part in parts[:2]] == ["dram interface", "pe_memory"]
+    assert sum(part["mm2"] for part in parts) == pytest.approx(measured.values["area_mm2"][0])
+    assert sum(part["share"] for part in parts) == pytest.approx(1.0)
+    assert all(part["mm2"] > 0 for part in parts)

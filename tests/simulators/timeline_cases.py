@@ -57,6 +57,8 @@ def make_hardware(levels: int, **given: object) -> Hardware:
         "mac_pj": np.zeros(n),
         "static_w": np.zeros(n),
         "area_mm2": np.zeros(n),
+        "level_mm2": np.zeros((n, count)),
+        "macs_mm2": np.zeros(n),
         "clock_ghz": np.ones(n),
         "vector_operations_per_cycle": np.ones(n),
     }

@@ -39,6 +39,12 @@ function showInside() {
     bar.style.width = `${8 * Math.min(1, row.share)}em`;
     return [row.level, { cell: row.keeps, class: "text" }, number(row.bytes), percent(row.share), { cell: bar, class: "text" }];
   })));
+  $("area").hidden = !one.area.length;
+  fill("area-table", table(["part", "mm2", "of all", ""], one.area.map((row) => {
+    const bar = make("span", { class: "bar s0" });
+    bar.style.width = `${8 * row.share}em`;
+    return [row.part, number(row.mm2), percent(row.share, 1), { cell: bar, class: "text" }];
+  })));
   const timelines = one.timelines || [];
   $("timeline").hidden = !timelines.length;
   choices("timeline-layer", timelines.map((t, i) => [i, t.layer]));

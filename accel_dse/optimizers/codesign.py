@@ -1,6 +1,6 @@
 """Nested search of hardware and mappings: each level is an ordinary optimizer."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,8 +10,10 @@ from accel_dse import plugins
 from accel_dse.errors import DesignError, OptionError
 from accel_dse.mapping_slots import SEPARATOR
 from accel_dse.optimizers.base import Optimizer
+from accel_dse.optimizers.turns import Block, Turns, blocks_of
 from accel_dse.parameters import Categorical, Ordinal, Parameter
 from accel_dse.problem import Objective, Problem
+from accel_dse.source import Source
 from accel_dse.space import DesignSpace
 from accel_dse.trial import Design, Outcome, Trial
 
@@ -19,34 +21,21 @@ DIGITS = 1_000_003
 """Keeps the seeds of inner searches apart."""
 
 
-LEAST = (("mapping_trials", 2), ("initial", 1), ("remembered", 0), ("revisit", 0))
+LEAST = (
+    ("mapping_trials", 2),
+    ("initial", 1),
+    ("remembered", 0),
+    ("revisit", 0),
+    ("halvings", 0),
+)
 """Options, and the least that each may be."""
 
-BETTER = 0.01
-"""Share by which the last trials of a hardware design made it better if it is worth more."""
+MOST_LEARNED = 100
+"""Trials on other hardware that a search of mappings learns from, half of them the best: the time
+that its proposals take grows with their square."""
 
 MOST_BARREN = 300
 """Hardware designs in a row that some layer has no mapping on before the search gives up."""
-
-
-@dataclass
-class Block:
-    """All trials of one hardware design.
-
-    Attributes:
-        hardware: its design.
-        number: how many other hardware designs came before.
-        trials: of it, in order.
-        pending: designs of it that are being simulated.
-    """
-
-    hardware: Design
-    number: int
-    trials: list[Trial] = field(default_factory=list)
-    pending: list[Design] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.trials) + len(self.pending)
 
 
 @dataclass(kw_only=True)
@@ -54,40 +43,56 @@ class Codesign(Optimizer):
     """Searches hardware by one optimizer, and the mappings of its layers by another.
 
     For a space of `mapping_space`: parameters named `LAYER__...` are a layer's mapping, all others
-    the hardware. Each hardware design gets `mapping_trials` trials, each of which tries a mapping
-    for every layer; the last one joins the best mapping of each. What the hardware is worth is its
-    best trial, and the outer optimizer is told that alone. After every `revisit` new ones the best
-    so far gets as many trials again, as long as its last ones still made it better. Hardware that
-    some layer has no valid mapping on is never simulated; the outer optimizer is told that it
-    cannot work.
+    the hardware. Each trial of a hardware design tries a mapping for every layer; the last one of
+    a turn joins the best mapping of each. What the hardware is worth is its best trial, and the
+    outer optimizer is told that alone. Hardware that some layer has no valid mapping on is never
+    simulated; the outer optimizer is told that it cannot work.
+
+    How many trials a design gets, `Turns` decides: it begins with a part of `mapping_trials`, and
+    the better half goes on. A search of mappings makes use of what was learned on other hardware:
+    it tries a layer's best mappings there, and is handed all trials of the layer as a source,
+    which Bayesian optimizers take as a trend.
 
     The simulator must report, for each layer, `LAYER/METRIC` of the objective (for `layer_edp`,
     `LAYER/edp`). In a space without mappings the outer optimizer searches alone.
 
+    The published procedure: `halvings=0`, `revisit=0`, `transfer=False`, `remembered=0`, with
+    `linear_bo` at both levels.
+
     Attributes:
         hardware: name of the outer optimizer.
         mapping: name of the inner one.
-        mapping_trials: trials of each hardware design.
+        mapping_trials: trials of a hardware design that is among the best; of each, without
+            halvings.
         initial: random hardware that begins, where the outer optimizer can be told how much.
         remembered: how many of a layer's best mappings on other hardware are tried first.
-        revisit: new hardware designs for each time that the best one is mapped further; 0: never.
+        revisit: full turns of others for each time that the best one is mapped further, as long as
+            its last trials still made it better; 0: never.
+        halvings: how often `mapping_trials` is halved for a design that begins; 0: equal turns.
+        transfer: whether searches of mappings learn from trials on other hardware.
+        start: hardware that comes first, such as a hand-tuned design; by default, what the outer
+            optimizer proposes.
 
     Source:
         Shi, Sakhuja, Hashemi, Swersky, Lin, "Learned Hardware/Software Co-Design of Neural
-        Accelerators", arXiv 2010.02075 (about 5 random hardware designs to begin with); remembering
-        mappings, and mapping the best further, are ours.
+        Accelerators", arXiv 2010.02075 (about 5 random hardware designs to begin with; 250 mapping
+        trials of each). Uneven turns, transfer between hardware and a start are ours.
     """
 
     hardware: str = "constrained_bo"
     mapping: str = "constrained_bo"
     mapping_trials: int = 250
     initial: int = 5
-    remembered: int = 5
+    remembered: int = 2
     revisit: int = 3
+    halvings: int = 2
+    transfer: bool = True
+    start: Mapping[str, Any] = field(default_factory=dict)
 
+    _turns: Turns = field(init=False, repr=False, compare=False)
     _layers: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _outer: Problem = field(init=False, repr=False, compare=False)
-    _next: dict[Hashable, tuple[Design, list[Trial]]] = field(init=False, repr=False, compare=False)
+    _next: dict[int, tuple[Design, list[Trial]]] = field(init=False, repr=False, compare=False)
     _inner: dict[Hashable, Optimizer] = field(init=False, repr=False, compare=False)
     _spaces: dict[Hashable, DesignSpace] = field(init=False, repr=False, compare=False)
 
@@ -100,6 +105,7 @@ class Codesign(Optimizer):
         for name in (self.hardware, self.mapping):
             if plugins.load("optimizers", name) is type(self):
                 raise OptionError(f"codesign: {name!r} cannot be a level of itself")
+        self._turns = Turns(self.problem, self.mapping_trials, self.halvings, self.revisit)
         names = self.problem.space.names
         self._layers = tuple(
             dict.fromkeys(name.partition(SEPARATOR)[0] for name in names if SEPARATOR in name)
@@ -110,72 +116,32 @@ class Codesign(Optimizer):
         if not hardware:
             raise OptionError("codesign: the space has no parameters of hardware")
         self._outer = replace(self.problem, space=self._part("hardware", hardware))
+        if self.start:
+            self.start = self._outer.space.canonical(self.start)
+            self._outer.space.check(self.start)
         self._next, self._inner, self._spaces = {}, {}, {}
 
     def ask(self, n: int) -> list[Design]:
         """`n` designs: of hardware whose turn is not over, then of the best again, or of new."""
         if not self._layers:
             return self._outer_search(self.trials, self.pending).ask(n)
-        blocks = self._blocks()
+        blocks = blocks_of(self.trials, self.pending, self._outer.space.names)
         chosen: list[Design] = []
         busy = set()
         for block in blocks:
-            room = -len(block) % self.mapping_trials
+            room = self._turns.room(block)
             if room > 0 and len(chosen) < n:
                 chosen += self._mapped(block, blocks, min(room, n - len(chosen)))
                 busy.add(block.number)
-        awaited = [block.hardware for block in blocks if not self._complete(block)]
         while len(chosen) < n:
-            finished = [block for block in blocks if self._complete(block)]
-            again = self._worth_more(finished)
-            if again is not None and again.number not in busy:
-                busy.add(again.number)
-                chosen += self._mapped(again, blocks, min(self.mapping_trials, n - len(chosen)))
-                continue
-            block = Block(self._new_hardware(finished, awaited), len(blocks))
-            blocks.append(block)
-            awaited.append(block.hardware)
-            chosen += self._mapped(block, blocks, min(self.mapping_trials, n - len(chosen)))
+            again = self._turns.deserving([b for b in blocks if b.number not in busy])
+            if again is None:
+                again = Block(self._new_hardware(blocks), len(blocks), len(self.trials))
+                blocks.append(again)
+            busy.add(again.number)
+            room = self._turns.turn(again)
+            chosen += self._mapped(again, blocks, min(room, n - len(chosen)))
         return chosen
-
-    def _complete(self, block: Block) -> bool:
-        """Whether the trials of a hardware design that say what it is worth are told."""
-        return len(block.trials) >= self.mapping_trials
-
-    def _worth_more(self, finished: Sequence[Block]) -> Block | None:
-        """The best hardware, if it is to be mapped further: one turn for `revisit` new designs."""
-        extra = sum(-(-len(block) // self.mapping_trials) - 1 for block in finished)
-        if not self.revisit or (extra + 1) * self.revisit > len(finished):
-            return None
-        costs = {block.number: self._best_costs(block) for block in finished}
-        best = min(finished, key=lambda block: costs[block.number][1])
-        before, now = costs[best.number]
-        if len(best) % self.mapping_trials or best.pending or not np.isfinite(now):
-            return None
-        still = not np.isfinite(before) or now < before - BETTER * abs(before)
-        return best if still else None
-
-    def _best_costs(self, block: Block) -> tuple[float, float]:
-        """Cost of the best trial but for the last half turn, and of the best; infinite if none."""
-        ends = (len(block.trials) - self.mapping_trials // 2, len(block.trials))
-        found = [self.problem.best(block.trials[:end]) for end in ends]
-        before, now = (self.problem.costs(t.metrics)[0] if t else np.inf for t in found)
-        return before, now
-
-    def _blocks(self) -> list[Block]:
-        """The trials and the pending designs by hardware, in order of first appearance."""
-        blocks: dict[Hashable, Block] = {}
-        names = self._outer.space.names
-
-        def block_of(design: Design) -> Block:
-            hardware = {name: design[name] for name in names}
-            return blocks.setdefault(tuple(hardware.values()), Block(hardware, len(blocks)))
-
-        for trial in self.trials:
-            block_of(trial.design).trials.append(trial)
-        for design in self.pending:
-            block_of(design).pending.append(design)
-        return list(blocks.values())
 
     def _part(self, name: str, parameters: Sequence[Parameter]) -> DesignSpace:
         """The space of some parameters, with the rules and features about them alone."""
@@ -190,22 +156,33 @@ class Codesign(Optimizer):
 
     # The outer search
 
-    def _new_hardware(self, finished: Sequence[Block], awaited: Sequence[Design]) -> Design:
-        """What the outer optimizer proposes after the `finished` blocks.
+    def _new_hardware(self, blocks: Sequence[Block]) -> Design:
+        """What the outer optimizer proposes after the blocks.
 
-        What it proposed before is found out again, since it was told of hardware without a
-        mapping that no trial speaks of. All of it is a function of the trials.
+        What it proposed before each of them is found out again, since it was told of hardware
+        without a mapping that no trial speaks of. All of it is a function of the trials.
         """
-        told = [self._worth(block) for block in finished]
+        if self.start and not blocks:
+            return dict(self.start)
         barren: list[Trial] = []
-        for count in range(len(told) + 1):
-            key = tuple((block.number, len(block.trials)) for block in finished[:count])
-            if key not in self._next:
-                self._next[key] = self._proposal([*told[:count], *barren], barren, [])
-            hardware, barren = self._next[key]
+        for block in blocks[bool(self.start) :]:
+            if block.trials:
+                barren = self._next_after(block.begin, barren)[1]
+        awaited = [block.hardware for block in blocks if not self._turns.judged(block)]
         if not awaited:
-            return hardware
-        return self._proposal([*told, *barren], barren, awaited)[0]
+            return self._next_after(len(self.trials), barren)[0]
+        return self._proposal([*self._told(len(self.trials)), *barren], barren, awaited)[0]
+
+    def _next_after(self, count: int, barren: Sequence[Trial]) -> tuple[Design, list[Trial]]:
+        """`_proposal` after the first `count` trials."""
+        if count not in self._next:
+            self._next[count] = self._proposal([*self._told(count), *barren], barren, [])
+        return self._next[count]
+
+    def _told(self, count: int) -> list[Trial]:
+        """What the outer optimizer is told after `count` trials: one of each judged design."""
+        blocks = blocks_of(self.trials[:count], [], self._outer.space.names)
+        return [self._worth(block) for block in blocks if self._turns.judged(block)]
 
     def _proposal(
         self, told: Sequence[Trial], barren: Sequence[Trial], awaited: Sequence[Design]
@@ -269,7 +246,7 @@ class Codesign(Optimizer):
 
     def _mapped(self, block: Block, blocks: Sequence[Block], n: int) -> list[Design]:
         """`n` more designs of a block."""
-        last = (len(block) + n) % self.mapping_trials == 0
+        last = self._turns.over(block, len(block) + n)
         columns = []
         for place, layer in enumerate(self._layers):
             wanted = n - last
@@ -292,7 +269,8 @@ class Codesign(Optimizer):
     def _search(self, block: Block, place: int) -> Optimizer:
         """The search of a layer's mappings on one hardware design, told all that is known."""
         layer = self._layers[place]
-        key = (*block.hardware.values(), layer)
+        before = self._before(block)
+        key = (*block.hardware.values(), layer, len(before))
         if key not in self._inner:
             problem = replace(
                 self.problem,
@@ -301,7 +279,10 @@ class Codesign(Optimizer):
                 limits=(),
             )
             seed = (self.seed * DIGITS + block.number) * len(self._layers) + place
-            self._inner[key] = plugins.load("optimizers", self.mapping)(problem=problem, seed=seed)
+            cls = plugins.load("optimizers", self.mapping)
+            sources = self._sources(problem, layer, before)
+            begin = {"initial": 2} if sources and "initial" in plugins.options(cls) else {}
+            self._inner[key] = cls(problem=problem, seed=seed, sources=sources, **begin)
         inner = self._inner[key]
         names = inner.problem.space.names
         news = block.trials[len(inner.trials) :]
@@ -311,19 +292,55 @@ class Codesign(Optimizer):
         )
         return inner
 
+    def _before(self, block: Block) -> Sequence[Trial]:
+        """The trials before the first of a block, which are all on other hardware."""
+        if not self.transfer:
+            return ()
+        return self.trials[: block.begin]
+
+    def _sources(self, problem: Problem, layer: str, before: Sequence[Trial]) -> tuple[Source, ...]:
+        """What trials on other hardware taught of a layer."""
+        told = sorted(
+            (trial for trial in before if trial.feasible),
+            key=lambda trial: self._cost(layer, trial),
+        )
+        if not told:
+            return ()
+        best, rest = told[: MOST_LEARNED // 2], told[MOST_LEARNED // 2 :]
+        spread = np.linspace(0, len(rest) - 1, min(len(rest), MOST_LEARNED - len(best)))
+        told = best + [rest[i] for i in spread.astype(int).tolist()]
+        columns = self.problem.space.columns([trial.design for trial in told])
+        metric = self._metric(layer)
+        values = [self._measured(layer, trial) for trial in told]
+        return (
+            Source(
+                task=f"{layer} on other hardware",
+                fingerprint="",
+                place="",
+                space=problem.space,
+                columns={name: columns[name] for name in problem.space.names},
+                works=np.ones(len(told), dtype=bool),
+                metrics={metric: np.array(values)},
+            ),
+        )
+
     def _metric(self, layer: str) -> str:
         """The layer's share of the objective."""
         return f"{layer}/{self.problem.objectives[0].metric.removeprefix('layer_')}"
 
-    def _cost(self, layer: str, trial: Trial) -> float:
+    def _measured(self, layer: str, trial: Trial) -> float:
+        """The layer's share of the objective in a feasible trial."""
         name = self._metric(layer)
         if name not in trial.metrics:
             raise OptionError(
                 f"codesign: trial {trial.index} has no metric {name!r}",
                 hint="use a simulator that reports the layers, such as explicit",
             )
+        return trial.metrics[name]
+
+    def _cost(self, layer: str, trial: Trial) -> float:
         sign = 1.0 if self.problem.objectives[0].sense == "minimize" else -1.0
-        return sign * trial.metrics[name]
+        return sign * self._measured(layer, trial)
 
     def _best_mapping(self, layer: str, block: Block) -> tuple[float, Design] | None:
         """The block's best mapping of a layer, after its cost."""

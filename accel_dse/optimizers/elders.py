@@ -186,7 +186,7 @@ class Elders:
         columns = rows(source.columns, which)
         # what is missing may be anything: inputs that depend on it are not read
         filled = space.sample_columns(length(columns), np.random.default_rng(0))
-        x = self.inputs.of({**filled, **columns})
+        x = self.inputs.of_others({**filled, **columns})
         names = set(source.space.names)
         shared = np.array([read <= names for read in self.inputs.reads])
         return x[:, shared], shared

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.choices import Coded
-from accel_dse.designs import Columns
+from accel_dse.designs import Columns, length
 from accel_dse.parameters import Permutation
 from accel_dse.space import DesignSpace
 
@@ -69,6 +69,22 @@ class Inputs:
     def of(self, columns: Columns) -> Floats:
         """The inputs of `n` designs by column, `(n, width)`."""
         return self.of_coded(self.space.coding.coded(columns))
+
+    def of_others(self, columns: Columns) -> Floats:
+        """The inputs of `n` designs that may have other values where the space has just one.
+
+        Such parameters are no inputs, but features may read them.
+        """
+        codes = [
+            p.encode(columns[p.name]) if p.count > 1 else np.zeros((length(columns), p.width))
+            for p in self.space.parameters
+        ]
+        parts = [self.of_codes(np.hstack(codes))]
+        for name, (low, span) in self._ranges.items():
+            values = self.space.features[name].evaluate(columns).astype(np.float64)
+            parts.append(((values - low) / span)[:, None])
+        found = np.hstack(parts)
+        return found if found.shape[1] else np.zeros((len(found), 1))
 
     def of_coded(self, coded: Coded) -> Floats:
         """The inputs of `n` coded designs, `(n, width)`."""

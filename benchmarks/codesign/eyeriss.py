@@ -40,21 +40,28 @@ SPACES = {
 }
 
 
-def best_of(problem, simulator, options, seed, hardware_trials, mapping_trials):
-    """The best trial of a co-design."""
+def best_of(problem, simulator, options, seed, hardware_trials, mapping_trials, **more):
+    """The best trial of a co-design, after how many trials it stopped, on how much hardware."""
     optimizer = Codesign(
         problem=problem,
         seed=seed,
         hardware=options.hardware,
         mapping=options.mapping,
         mapping_trials=mapping_trials,
+        **more,
     )
     measure = Measure(problem, simulator)
     total = hardware_trials * mapping_trials
+    best, found = None, 0
     while (told := len(optimizer.trials)) < total:
-        left = mapping_trials - told % mapping_trials
-        optimizer.tell(measure.trials(optimizer.ask(min(options.batch, left)), told))
-    return problem.best(optimizer.trials)
+        optimizer.tell(measure.trials(optimizer.ask(min(options.batch, total - told)), told))
+        if problem.best(optimizer.trials) != best:
+            best, found = problem.best(optimizer.trials), told
+        if hardware_trials == 1 and told - found > options.patience:
+            break
+    names = [name for name in problem.space.names if "__" not in name]
+    hardware = {tuple(trial.design[name] for name in names) for trial in optimizer.trials}
+    return best, len(optimizer.trials), len(hardware)
 
 
 def hand_tuned(problem, design):
@@ -73,7 +80,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--hardware-trials", type=int, default=50)
     parser.add_argument("--mapping-trials", type=int, default=250)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=5)
+    parser.add_argument("--patience", type=int, default=160)
+    parser.add_argument("--halvings", type=int, default=2)
+    parser.add_argument("--revisit", type=int, default=3)
+    parser.add_argument("--start", action="store_true")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--hardware", default="constrained_bo")
     parser.add_argument("--mapping", default="constrained_bo")
@@ -96,20 +108,26 @@ def main() -> None:
         baseline = hand_tuned(problem, file.references["eyeriss"].design)
         h, m = options.hardware_trials, options.mapping_trials
         rows = []
-        for seed in range(options.seeds):
-            tuned = best_of(baseline, simulator, options, seed, 1, h * m)
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
+            tuned, tried, _ = best_of(baseline, simulator, options, seed, 1, h * m)
             area = Limit("area_mm2", "<=", tuned.metrics["area_mm2"])
-            ours = (
-                best_of(replace(problem, limits=(area,)), simulator, options, seed, h, m) or tuned
-            )
+            limited = replace(problem, limits=(area,))
+            more = {"halvings": options.halvings, "revisit": options.revisit}
+            if options.start:
+                more["start"] = file.references["eyeriss"].design
+            found_best, _, designs = best_of(limited, simulator, options, seed, h, m, **more)
+            ours = found_best or tuned
             short = {}
             if options.short:
-                hasty = best_of(baseline, simulator, options, seed, 1, m)
+                hasty, _, _ = best_of(baseline, simulator, options, seed, 1, m)
                 short["short"] = 1 - ours.metrics["layer_edp"] / hasty.metrics["layer_edp"]
             rows.append(
                 {
                     "gain": 1 - ours.metrics["layer_edp"] / tuned.metrics["layer_edp"],
                     **short,
+                    "eyeriss_layer_edp": tuned.metrics["layer_edp"],
+                    "eyeriss_trials": tried,
+                    "hardware_designs": designs,
                     "area_mm2": ours.metrics["area_mm2"],
                     "eyeriss_area_mm2": tuned.metrics["area_mm2"],
                     "hardware": {k: ours.design[k] for k in file.space.names},

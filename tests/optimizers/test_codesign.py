@@ -11,6 +11,7 @@ from accel_dse.expressions import Expression
 from accel_dse.files import load_space
 from accel_dse.mapping_space import mapping_space
 from accel_dse.optimizers import codesign as codesign_module
+from accel_dse.optimizers import turns
 from accel_dse.optimizers.codesign import Codesign
 from accel_dse.optimizers.constrained_bo import ConstrainedBO
 from accel_dse.problem import Limit, Objective, Problem
@@ -43,7 +44,12 @@ def simulated(designs, first=0, problem=PROBLEM):
 
 
 def codesign(problem=PROBLEM, **options):
-    options = {"hardware": "random", "mapping": "random", "mapping_trials": 6} | options
+    options = {
+        "hardware": "random",
+        "mapping": "random",
+        "mapping_trials": 6,
+        "halvings": 0,
+    } | options
     return Codesign(problem=problem, **options)
 
 
@@ -88,7 +94,7 @@ def test_after_three_new_ones_the_best_is_mapped_further_while_that_helps():
 
 
 def test_hardware_that_more_trials_did_not_make_better_is_not_mapped_further(monkeypatch):
-    monkeypatch.setattr(codesign_module, "BETTER", 0.99)
+    monkeypatch.setattr(turns, "BETTER", 0.99)
     hardware = [hardware_of(trial) for trial in search(codesign(), 30)]
     assert [hardware.count(h) for h in dict.fromkeys(hardware)] == [6] * 5
 
@@ -98,6 +104,62 @@ def test_the_best_is_mapped_further_once_for_three_new_ones():
     new = len(set(hardware))
     assert new >= 3 * (len(hardware) - new)
     assert len(hardware) > new
+
+
+def test_most_hardware_gets_a_part_of_a_turn_and_the_better_half_more():
+    trials = search(codesign(mapping_trials=8, halvings=2), 60, batch=2)
+    hardware = [hardware_of(trial) for trial in trials]
+    counts = [hardware.count(h) for h in dict.fromkeys(hardware)]
+    assert counts[0] >= 8
+    assert set(counts[1:-1]) <= {2, 4, 8, 16}
+    assert counts.count(2) >= len(counts) / 3
+    assert len(counts) > 60 / 8
+    blocks = {h: [t for t in trials if hardware_of(t) == h] for h in dict.fromkeys(hardware)}
+    begun = {h: min(t.metrics["layer_edp"] for t in b[:2]) for h, b in blocks.items()}
+    more = [begun[h] for h, b in blocks.items() if len(b) > 2 and b[0].index]
+    least = [begun[h] for h, b in blocks.items() if len(b) == 2]
+    assert np.median(more) < np.median(least)
+
+
+def test_told_the_log_the_same_designs_go_on():
+    options = {"mapping_trials": 6, "halvings": 2, "mapping": "evolution"}
+    whole = codesign(**options)
+    trials = search(whole, 24, batch=5)
+    resumed = codesign(**options)
+    resumed.tell(trials)
+    assert resumed.ask(6) == whole.ask(6)
+
+
+def test_a_reference_design_is_where_the_search_starts():
+    start = EYERISS.references["eyeriss"].design
+    optimizer = codesign(start=start, hardware="constrained_bo", mapping_trials=3)
+    trials = search(optimizer, 9)
+    hardware = [hardware_of(trial) for trial in trials]
+    assert hardware[0] == tuple(start.values())
+    assert len(set(hardware)) == 3
+    again = codesign(start=start, hardware="constrained_bo", mapping_trials=3)
+    again.tell(trials)
+    assert again.ask(3) == optimizer.ask(3)
+    with pytest.raises(DesignError, match="pe_x"):
+        codesign(start={**start, "pe_x": 5})
+
+
+def test_a_search_of_mappings_learns_from_other_hardware():
+    def second(**options):
+        """What the search of a layer begins with on the second hardware design."""
+        optimizer = codesign(mapping="constrained_bo", mapping_trials=12, **options)
+        search(optimizer, 13, batch=12)
+        block = turns.blocks_of(optimizer.trials, [], EYERISS.space.names)[1]
+        return optimizer._search(block, 0)
+
+    (source,) = second().sources
+    assert len(source) == 12
+    assert len(np.unique(source.columns["pe_x"])) == 1
+    assert list(source.metrics) == ["conv/edp"]
+    told = second()
+    belief = told._learner.learn(told.trials)
+    assert not belief.metrics  # one trial of its own is too little
+    assert not second(transfer=False).sources
 
 
 def test_the_last_trial_of_a_block_joins_the_best_mapping_of_each_layer():
@@ -285,7 +347,8 @@ def test_one_command_searches_hardware_and_mappings(tmp_path, capsys):
     log = tmp_path / "log.sqlite"
     command = f"optimize eyeriss_168 --workload {network} --minimize layer_edp"
     command += " --optimizer codesign --option hardware=random --option mapping=random"
-    command += f" --option mapping_trials=3 --simulator explicit --trials 6 --log {log}"
+    command += " --option mapping_trials=3 --option halvings=0"
+    command += f" --simulator explicit --trials 6 --log {log}"
     assert main(command.split()) == 0, capsys.readouterr().err
     trials = TrialLog(str(log)).read()
     assert len({hardware_of(trial) for trial in trials}) == 2

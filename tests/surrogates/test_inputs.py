@@ -78,3 +78,15 @@ def test_an_order_is_an_input_where_features_are_not():
     assert not inputs.merges
     assert inputs.width == 6
     assert not Inputs(SPACE).merges
+
+
+def test_designs_with_other_values_of_what_is_fixed_have_inputs_too():
+    free = DesignSpace("free", (Ordinal("pes", (1, 2, 4)), Ordinal("tile", (1, 2, 3))))
+    waves = {"waves": Expression("tile / pes")}
+    here = replace(free, parameters=(Ordinal("pes", (2,)), free.parameters[1]), features=waves)
+    inputs = Inputs(here)
+    own = {"pes": np.array([2, 2]), "tile": np.array([1, 3])}
+    np.testing.assert_allclose(inputs.of_others(own), inputs.of(own))
+    found = inputs.of_others({**own, "pes": np.array([4, 1])})
+    np.testing.assert_allclose(found[:, 0], inputs.of(own)[:, 0])  # the tile
+    np.testing.assert_allclose(found[:, 1], [-0.25, 2.5])  # waves: 0.25 and 3, here 0.5 to 1.5

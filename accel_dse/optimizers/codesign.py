@@ -49,7 +49,7 @@ class Codesign(Optimizer):
     simulated; the outer optimizer is told that it cannot work.
 
     How many trials a design gets, `Turns` decides: it begins with a part of `mapping_trials`, and
-    the better half goes on. A search of mappings makes use of what was learned on other hardware:
+    the best quarter goes on. A search of mappings makes use of what was learned on other hardware:
     it tries a layer's best mappings there, and is handed all trials of the layer as a source,
     which Bayesian optimizers take as a trend.
 

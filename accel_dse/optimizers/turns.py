@@ -11,6 +11,10 @@ from accel_dse.trial import Design, Trial
 BETTER = 0.01
 """Share by which the last trials of a hardware design made it better if it is worth more."""
 
+KEPT = 4
+"""Of so many designs that are judged, one goes on: an outer search that learns proposes ever better
+ones, of which nearly all would be among the better half."""
+
 FEWEST = 2
 """Trials of the shortest turn: the last one joins what the others found."""
 
@@ -65,7 +69,7 @@ class Turns:
     """The rule by which trials are dealt out.
 
     The first design has a full turn: what is learned on it begins the others. They begin with
-    `full / 2**halvings` trials. Of all that have had so many, the better half deserves twice as
+    `full / 2**halvings` trials. Of all that have had so many, the best quarter deserves twice as
     many, and so on, up to `full`; one that breaks a limit whatever its mapping does not. After
     every `revisit` designs with a full turn the best one of all deserves another, while its last
     trials still made it better.
@@ -78,8 +82,8 @@ class Turns:
 
     Source:
         Without waiting for a round to be over: Li et al., "A System for Massively Parallel
-        Hyperparameter Tuning" (ASHA), MLSys 2020, with a reduction factor of 2. Going on with the
-        best is ours.
+        Hyperparameter Tuning" (ASHA), MLSys 2020, with turns that double. How
+        many are kept, and going on with the best, are ours.
     """
 
     problem: Problem
@@ -134,7 +138,7 @@ class Turns:
         for rung in reversed(self.rungs[:-1]):
             there = [b for b in blocks if len(b.trials) >= rung and not self.hopeless(b)]
             there.sort(key=lambda block: self._rank(block, rung))
-            for block in there[: len(there) // 2]:
+            for block in there[: len(there) // KEPT]:
                 if len(block) == rung and id(block) in ready:
                     return block
         best = self._best_of_all([b for b in blocks if len(b.trials) >= self.full])

@@ -1,9 +1,17 @@
 import pytest
 
+from accel_dse.optimizers import turns as turns_module
 from accel_dse.optimizers.turns import Turns, blocks_of
 from accel_dse.problem import Limit, Objective
 from accel_dse.testing import toy_problem
 from accel_dse.trial import Outcome, Trial
+
+
+@pytest.fixture(autouse=True)
+def half_are_kept(monkeypatch):
+    """So that a few designs tell what many would."""
+    monkeypatch.setattr(turns_module, "KEPT", 2)
+
 
 LIMITED = (Limit("area_mm2", "<=", 10.0),)
 

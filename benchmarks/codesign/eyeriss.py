@@ -1,11 +1,11 @@
 """Energy-delay product of co-designed hardware against the hand-tuned Eyeriss, by workload.
 
 python benchmarks/codesign/eyeriss.py [--quick] [--seeds 10] [--hardware-trials 50]
-    [--mapping-trials 250] [--batch 5] [--start] [--rounds 4] [--halvings 2] [--revisit 3]
+    [--mapping-trials 250] [--batch 5] [--start] [--restarts 4] [--rounds 4] [--halvings 2] [--revisit 3]
     [--hardware NAME] [--mapping NAME] [--workload NAME ...] [--json FILE]
 
 The hand-tuned Eyeriss is mapped as well as we can, so that what is gained is the hardware's: a
-local search plays tens of thousands of mappings of each layer (`--rounds`), far more than the
+local search plays tens of thousands of mappings of each layer (`--restarts`, `--rounds`), far more than the
 co-design tries on all its hardware together. `--start` lets the co-design begin with Eyeriss, as
 who has a hand-tuned design would. PEs and total storage are the same by the space's constraints;
 area must be at most Eyeriss's, a limit that the search has to learn. Where no better hardware is
@@ -42,10 +42,6 @@ SPACES = {
 }
 
 
-RESTARTS = 4
-"""Times that the local search of Eyeriss's mappings begins anew."""
-
-
 def best_of(problem, simulator, options, seed, **more):
     """The best trial of a co-design, or None; on how much hardware; and its best on `start`."""
     optimizer = Codesign(
@@ -69,7 +65,7 @@ def best_of(problem, simulator, options, seed, **more):
     return problem.best(optimizer.trials), len(hardware), min(costs, default=np.inf)
 
 
-def mapped_well(hardware_space, network, simulator, design, rounds):
+def mapped_well(hardware_space, network, simulator, design, restarts, rounds):
     """Least `layer_edp` of one hardware design, its area, and mappings tried of each layer."""
     total, area_mm2, tried = 0.0, 0.0, []
     for layer in network.unique():
@@ -82,7 +78,7 @@ def mapped_well(hardware_space, network, simulator, design, rounds):
             played.append(found)
             return -np.log(found["layer_edp"])
 
-        for seed in range(RESTARTS):
+        for seed in range(restarts):
             rng, parents = np.random.default_rng(seed), []
             for _ in range(rounds):
                 best = climb(space, score, space.sample_coded(1000, rng), parents, rng).best(20)
@@ -109,6 +105,7 @@ def main() -> None:
     parser.add_argument("--hardware-trials", type=int, default=50)
     parser.add_argument("--mapping-trials", type=int, default=250)
     parser.add_argument("--batch", type=int, default=5)
+    parser.add_argument("--restarts", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--halvings", type=int, default=2)
     parser.add_argument("--revisit", type=int, default=3)
@@ -120,7 +117,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.seeds, options.hardware_trials, options.mapping_trials = 1, 4, 15
-        options.rounds = 1
+        options.restarts, options.rounds = 1, 1
     found = {}
     for name in options.workload or SPACES:
         found[name] = compare(name, options)
@@ -148,7 +145,8 @@ def compare(name, options):
     )
     simulator = ExplicitMappingSimulator(template=template)
     eyeriss = file.references["eyeriss"].design
-    least, area, tried = mapped_well(file.space, network, simulator, eyeriss, options.rounds)
+    effort = (options.restarts, options.rounds)
+    least, area, tried = mapped_well(file.space, network, simulator, eyeriss, *effort)
     print(f"{name}: Eyeriss {least:.6g} after {tried} mappings of each layer", flush=True)
     limited = replace(problem, limits=(Limit("area_mm2", "<=", area),))
     more = {"start": eyeriss} if options.start else {}

@@ -1,15 +1,15 @@
 """Energy-delay product of co-designed hardware against the hand-tuned Eyeriss, by workload.
 
 python benchmarks/codesign/eyeriss.py [--quick] [--seeds 10] [--hardware-trials 50]
-    [--mapping-trials 250] [--batch 5] [--start] [--restarts 4] [--rounds 4] [--halvings 2] [--revisit 3]
-    [--hardware NAME] [--mapping NAME] [--workload NAME ...] [--json FILE]
+    [--mapping-trials 250] [--batch 5] [--start] [--restarts 4] [--rounds 4] [--halvings 2]
+    [--revisit 3] [--hardware NAME] [--mapping NAME] [--workload NAME ...] [--json FILE]
 
 The hand-tuned Eyeriss is mapped as well as we can, so that what is gained is the hardware's: a
-local search plays tens of thousands of mappings of each layer (`--restarts`, `--rounds`), far more than the
-co-design tries on all its hardware together. `--start` lets the co-design begin with Eyeriss, as
-who has a hand-tuned design would. PEs and total storage are the same by the space's constraints;
-area must be at most Eyeriss's, a limit that the search has to learn. Where no better hardware is
-found, the gain is 0.
+local search plays tens of thousands of mappings of each layer (`--restarts`, `--rounds`), far more
+than the co-design tries on all its hardware together. `--start` lets the co-design begin with
+Eyeriss, as who has a hand-tuned design would. PEs and total storage are the same by the space's
+constraints; area must be at most Eyeriss's, a limit that the search has to learn. Where no better
+hardware is found, the gain is 0.
 Published (Shi et al., arXiv 2010.02075), on the authors' layers and simulator: 18.3 % (ResNet),
 40.2 % (DQN), 21.8 % (MLP), 16.0 % (Transformer) lower.
 """

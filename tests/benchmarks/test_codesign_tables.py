@@ -20,7 +20,7 @@ def benchmark(monkeypatch):
         importlib.import_module(name).main()
 
     yield run
-    for name in ("ask_cost", "eyeriss", "sample_efficiency"):
+    for name in ("ask_cost", "eyeriss", "headroom", "sample_efficiency"):
         sys.modules.pop(name, None)
 
 
@@ -34,6 +34,13 @@ def test_the_papers_table_gives_gain_and_area(benchmark, tmp_path, capsys):
     assert 0 <= row["gain"] < 1
     assert 0 < row["area_mm2"] <= row["eyeriss_area_mm2"]
     assert "mlp_k: " in capsys.readouterr().out
+
+
+def test_the_headroom_is_what_a_mapper_finds(benchmark, capsys):
+    benchmark("headroom", "--quick", "--workload", "mlp_k")
+    told = capsys.readouterr().out
+    assert told.startswith("mlp_k: ")
+    assert 0 < float(told.split()[1].rstrip("%")) < 50
 
 
 def test_curves_fall_and_no_simulated_design_breaks_a_constraint(benchmark, tmp_path):

@@ -3,6 +3,7 @@
 from accel_dse.comparison.contest import Arena, Contest, Contestant
 from accel_dse.comparison.curves import Curves, read_curves
 from accel_dse.comparison.outcome import Outcome, outcome
+from accel_dse.comparison.quartiles import quartiles
 from accel_dse.comparison.runs import Run, play
 from accel_dse.comparison.sensitivity import Effect, Sensitivity, effects, vary
 from accel_dse.comparison.standings import Duel, Standing, duels, standings
@@ -22,6 +23,7 @@ __all__ = [
     "effects",
     "outcome",
     "play",
+    "quartiles",
     "read_curves",
     "standings",
     "vary",

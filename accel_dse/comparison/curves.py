@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.comparison.contest import Contest
+from accel_dse.comparison.quartiles import quartiles
 from accel_dse.comparison.runs import Run
 from accel_dse.errors import LogError
 from accel_dse.problem import Goal
@@ -66,8 +67,7 @@ class Curves:
         In the unit of the first objective; NaN as long as that quartile of the seeds has no
         accepted design.
         """
-        costs = self.best[self.of(label)]
-        found = np.quantile(costs, (0.25, 0.5, 0.75), axis=0, method="nearest")
+        found = quartiles(self.best[self.of(label)])
         known = np.where(np.isfinite(found), found, np.nan)
         return np.asarray(self.goal.objectives[0].cost(known))  # turns a cost back, too
 

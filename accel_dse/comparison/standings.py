@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel_dse.comparison.curves import Curves
+from accel_dse.comparison.quartiles import quartiles
 
 Floats = NDArray[np.float64]
 Spread = tuple[float, float, float]
@@ -179,20 +180,7 @@ def _reached(best: Floats, target: float) -> Floats:
 
 
 def _quartiles(values: Floats) -> Spread:
-    """Quartiles, infinite where one lies between a finite and an infinite value.
-
-    So the median of two runs is no value as long as one of them has none, and a quartile of best
-    values never gets worse with more simulations.
-
-    Source: Hyndman and Fan, "Sample quantiles in statistical packages", 1996: the eighth.
-    """
-    ordered = np.sort(values)
-    places = np.array([0.25, 0.5, 0.75]) * (len(values) + 1 / 3) - 2 / 3
-    places = np.clip(places.round(9), 0, len(values) - 1)
-    below, above = ordered[np.floor(places).astype(int)], ordered[np.ceil(places).astype(int)]
-    with np.errstate(invalid="ignore"):  # between two that are infinite
-        between = below + places % 1 * (above - below)
-    low, middle, high = np.where(below == above, below, between).tolist()
+    low, middle, high = quartiles(values).tolist()
     return low, middle, high
 
 

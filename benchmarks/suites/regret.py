@@ -32,6 +32,7 @@ from accel_dse.comparison import (
     Standing,
     duels,
     play,
+    quartiles,
     read_curves,
     standings,
 )
@@ -94,8 +95,8 @@ class Case:
 def regrets(curves: Curves, label: str, optimum: float) -> tuple[float, float, float]:
     """Quartiles over seeds of the regret at the end; infinite where nothing was accepted."""
     ends = np.maximum(curves.best[curves.of(label), -1] - optimum, 0.0)
-    low, middle, high = np.quantile(ends, (0.25, 0.5, 0.75), method="nearest")
-    return float(low), float(middle), float(high)
+    low, middle, high = quartiles(ends).tolist()
+    return low, middle, high
 
 
 def summary(found: dict[str, dict[str, float]], labels: Sequence[str]) -> Table:

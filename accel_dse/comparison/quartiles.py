@@ -27,4 +27,5 @@ def quartiles(values: Floats) -> Floats:
     share = (places % 1).reshape(3, *[1] * (values.ndim - 1))
     with np.errstate(invalid="ignore"):  # between two that are infinite
         between = below + share * (above - below)
-    return np.where(below == above, below, between)
+    found: Floats = np.where(below == above, below, between)
+    return found

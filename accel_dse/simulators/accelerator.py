@@ -74,7 +74,7 @@ class AcceleratorSimulator(Simulator):
         effort = mapper.EFFORTS[self.mapper_effort]
         size = max(1, mapper.MOST_ROWS // mapper.rows_for(effort, len(workload.unique())))
         parts = []
-        for start in range(0, n, size):
+        for start in range(0, max(n, 1), size):
             chunk = {name: column[start : start + size] for name, column in designs.items()}
             parts.append(self.play(workload, chunk).metrics())
         return concatenate(parts)

@@ -47,8 +47,8 @@ WORDS = {
 }  # fmt: skip
 """What some commands need besides `--quick`."""
 
-SLOW = {"offline/ablation.py", "offline/prime.py"}
-"""They train networks for a minute."""
+SLOW = {"offline/prime.py"}
+"""It trains networks for a minute."""
 
 DATA = {
     "fidelity/eyeriss_chip.py": "eyeriss_chip",

@@ -146,3 +146,11 @@ def test_the_parts_of_the_area_add_up_to_the_chip():
     assert sum(part["mm2"] for part in parts) == pytest.approx(measured.values["area_mm2"][0])
     assert sum(part["share"] for part in parts) == pytest.approx(1.0)
     assert all(part["mm2"] > 0 for part in parts)
+
+
+def test_no_designs_give_no_results():
+    empty = simulator().simulate(
+        CHAIN, {name: np.array([value])[:0] for name, value in REFERENCE.items()}
+    )
+    assert len(empty) == 0
+    assert empty.values["latency_cycles"].shape == (0,)

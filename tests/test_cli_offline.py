@@ -1,16 +1,22 @@
 """`accel-dse collect`, `fit`, `propose`, `export`, `convert`: learning from logs."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from accel_dse.cli import main
+from accel_dse.cli import main, proposing
 from accel_dse.cli.proposing import _measured, _verdict
 from accel_dse.datasets import parquet
+from accel_dse.errors import OptionError
+from accel_dse.files import load_space
 from accel_dse.metrics import Metrics
+from accel_dse.problem import Objective, Problem
 from accel_dse.testing import toy_problem
+from accel_dse.workload import Layer, Workload
 
 SMALL = [
     word
@@ -200,3 +206,15 @@ def test_what_is_no_model_is_refused_by_name(tmp_path, capsys):
         assert f"{tmp_path}/model.json: there is no such file" in complaint(capsys, *words)
     words = ["simulate", "edge", "-w", "dqn", "--simulator", f"surrogate:{tmp_path}/none"]
     assert "is no model" in complaint(capsys, *words)
+
+
+def test_proposals_for_a_network_with_a_layer_called_unknown_are_simulated():
+    file = load_space("edge")
+    network = Workload("mine", (Layer(name="unknown", K=8, C=8),))
+    problem = Problem(file.space, ((network, 1.0),), (Objective("latency_ms"),))
+    request = SimpleNamespace(space="edge", verify="accelerator", simulator_options={})
+    proposal = SimpleNamespace(design=next(iter(file.references.values())).design)
+    assert len(proposing._verified(request, problem, [proposal])) == 1
+    nameless = replace(network, layers=proposing.NO_LAYERS)
+    with pytest.raises(OptionError, match="the layers of 'mine' are not known"):
+        proposing._verified(request, replace(problem, workloads=((nameless, 1.0),)), [proposal])

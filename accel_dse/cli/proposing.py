@@ -26,6 +26,9 @@ from accel_dse.surrogates.proposing import Caution, Proposal, Search, best_logge
 from accel_dse.workload import Layer, Workload
 from accel_dse.workloads.load import load
 
+NO_LAYERS = (Layer(name="unknown"),)
+"""Stand for those of a network whose log does not hold them: a single multiplication."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -89,13 +92,13 @@ def _network(name: str, fitted: Fitted, shapes: Mapping[str, int]) -> Workload:
     if name in fitted.log.workloads:
         return fitted.log.workloads[name]
     if name in fitted.log.applications:  # its layers are not known, and not asked for
-        return Workload(name, (Layer(name="unknown"),))
+        return Workload(name, NO_LAYERS)
     return load(name, shapes=shapes)
 
 
 def _verified(request: Request, problem: Problem, proposals: list[Proposal]) -> Metrics:
     """What the simulator says of the proposals."""
-    unknown = [w.name for w, _ in problem.workloads if w.layers[0].name == "unknown"]
+    unknown = [w.name for w, _ in problem.workloads if w.layers == NO_LAYERS]
     if unknown:
         raise OptionError(f"--verify: the layers of {unknown[0]!r} are not known")
     file = load_space(request.space or problem.space.name)

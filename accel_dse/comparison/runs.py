@@ -26,6 +26,10 @@ POLL_S = 0.05
 THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What numeric libraries are told their number of threads by."""
 
+SAME_HASHES = {"PYTHONHASHSEED": "0"}
+"""Some libraries (SMAC) go through sets of texts in their order, which else is another in each
+process: then no run could be repeated."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -73,7 +77,7 @@ def play(
             runs[log] = Run(contestant=contestant, seed=seed, log=log, problem=_noted(log))
             waiting.remove((contestant, seed, log))
     total, going = len(waiting), list[_Going]()
-    with _threads(max((os.cpu_count() or 1) // workers, 1)), stop_requests(say) as stop:
+    with _surroundings(max((os.cpu_count() or 1) // workers, 1)), stop_requests(say) as stop:
         try:
             while waiting or going:
                 if stop():
@@ -170,10 +174,14 @@ def _noted(log: Path) -> str:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Lets processes that start now use so many threads each; numba asks when it is imported."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update({name: str(count) for name in THREADS})
+def _surroundings(threads: int) -> Iterator[None]:
+    """Lets processes that start now use so many threads each, and hash all alike.
+
+    By the environment, since numba asks when it is imported, and Python when it starts.
+    """
+    wanted = dict.fromkeys(THREADS, str(threads)) | SAME_HASHES
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:

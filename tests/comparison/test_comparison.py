@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +22,7 @@ from accel_dse.comparison import (
     standings,
 )
 from accel_dse.comparison.hypervolume import fronts_box, hypervolume
+from accel_dse.comparison.runs import _surroundings
 from accel_dse.comparison.standings import holm
 from accel_dse.errors import OptionError
 from accel_dse.optimizers.random_search import RandomSearch
@@ -259,3 +263,19 @@ def test_quartiles_of_best_values_never_get_worse_with_more_simulations(seeds):
     found = quartiles(best)
     assert found.shape == (3, 40)
     assert (found[:, 1:] <= found[:, :-1]).all()
+
+
+def test_runs_hash_alike_and_the_environment_is_left_as_it_was(monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with _surroundings(3):
+        hashes = [
+            subprocess.run(
+                [sys.executable, "-c", "print(hash('a'))"], capture_output=True, check=True
+            ).stdout
+            for _ in range(2)
+        ]
+        assert os.environ["OMP_NUM_THREADS"] == "3"
+    assert hashes[0] == hashes[1]
+    assert os.environ["PYTHONHASHSEED"] == "7"
+    assert "OMP_NUM_THREADS" not in os.environ

@@ -28,7 +28,9 @@ class Smac(Peer):
     limit, or does not work is told as crashed, with a cost above the worst known one: SMAC's own
     way with such runs, which its models learn. The cost rises with how far a design is beyond its
     limits. The first designs are drawn among valid ones: its Sobol sequence would spend a quarter
-    of the budget on designs of which most are not.
+    of the budget on designs of which most are not. Its local search goes through sets in the order
+    of their hashes: a run can be repeated exactly only where `PYTHONHASHSEED` is set, as
+    `accel-dse compare` does.
 
     Attributes:
         facade: `hpo` or `blackbox`.

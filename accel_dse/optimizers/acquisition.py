@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, log1p, log_ndtr, ndtr
+from scipy.special import erfcx, log1p, log_ndtr, ndtr, stdtr
 
 Floats = NDArray[np.float64]
 
@@ -51,3 +51,13 @@ def lower_confidence_bound(mean: Floats, std: Floats, doubts: float) -> Floats:
 def log_probability_below(mean: Floats, std: Floats, bound: float) -> Floats:
     """Log of the probability that each of `m` values is at most `bound`, `(m,)`."""
     return np.asarray(log_ndtr((bound - mean) / std))
+
+
+def log_student_below(mean: Floats, std: Floats, bound: float, freedom: int) -> Floats:
+    """The same where `std` was itself estimated, with so many degrees of freedom.
+
+    Source: Shah, Wilson, Ghahramani, "Student-t Processes as Alternatives to Gaussian Processes",
+    AISTATS 2014: what is left of a Gaussian process when its scale is integrated out.
+    """
+    chance = stdtr(freedom, (bound - mean) / std)
+    return np.asarray(np.log(np.maximum(chance, np.finfo(np.float64).tiny)))

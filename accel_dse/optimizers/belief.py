@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from accel_dse.optimizers.acquisition import log_probability_below
+from accel_dse.optimizers.acquisition import log_probability_below, log_student_below
 from accel_dse.optimizers.elders import Advised, Elders, Trend
 from accel_dse.problem import Problem
 from accel_dse.surrogates.gaussian_process import SMOOTH, Kernel, Prior, fit, fit_kernel, tamed
@@ -110,7 +110,12 @@ class Belief:
         return np.zeros(len(x)) if self.works is None else self.works.log_probability(x)
 
     def log_within_limits(self, x: Floats) -> Floats:
-        """Log of the probability that each of `m` designs keeps the limits if it works, `(m,)`."""
+        """Log of the probability that each of `m` designs keeps the limits if it works, `(m,)`.
+
+        While none is accepted there may be two examples, both far beyond a limit. The scale of a
+        metric is then a guess, so that tails are Student's: with a normal's, hundreds of nats speak
+        for the corner where the metric seems least, whatever is known of what works there.
+        """
         total = np.zeros(len(x))
         for limit in self.problem.limits:
             if limit.metric in self.metrics:
@@ -118,7 +123,11 @@ class Belief:
                 mean, std = model.regression.predict(x)
                 sign = 1.0 if limit.relation == "<=" else -1.0
                 bound = sign * float(model.seen(np.array(limit.bound)))
-                total = total + log_probability_below(sign * mean, std, bound)
+                if len(self.accepted):
+                    total = total + log_probability_below(sign * mean, std, bound)
+                else:
+                    freedom = len(model.y) - 1
+                    total = total + log_student_below(sign * mean, std, bound, freedom)
         return total
 
     def repeats(self, x: Floats) -> NDArray[np.bool_]:

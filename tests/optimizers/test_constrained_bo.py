@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from accel_dse.cli.building import build_problem, build_simulator
 from accel_dse.constraints import Constraint
 from accel_dse.errors import DesignError, OptionError
 from accel_dse.execution.measuring import Measure
 from accel_dse.expressions import Expression
+from accel_dse.files import load_space
 from accel_dse.optimizers.belief import Learner
 from accel_dse.optimizers.constrained_bo import ConstrainedBO
 from accel_dse.optimizers.linear_bo import LinearBO
@@ -15,7 +17,7 @@ from accel_dse.optimizers.random_search import RandomSearch
 from accel_dse.optimizers.relaxed_gp import RelaxedGP
 from accel_dse.optimizers.tree_bo import TreeBO
 from accel_dse.parameters import Categorical, Factorization, Ordinal, Permutation, Real
-from accel_dse.problem import Limit, Objective, Problem
+from accel_dse.problem import Goal, Limit, Objective, Problem
 from accel_dse.space import DesignSpace
 from accel_dse.surrogates.inputs import Inputs
 from accel_dse.testing import ToySimulator, toy_problem
@@ -352,3 +354,15 @@ def test_a_proposal_uses_one_thread_however_many_the_process_may(kind, monkeypat
 
 def threads():
     return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+
+def test_a_search_whose_first_designs_are_all_far_too_large_finds_one_that_is_not():
+    """Of the first ten two work, of 202 and 382 mm2: it used to leave for where nothing works."""
+    file, goal = load_space("edge"), Goal.parse(["minimize latency_ms"], ["area_mm2<=27"])
+    problem = build_problem(file, [("mobilenet_edgetpu", 1.0)], goal)
+    measured = Measure(problem, build_simulator("accelerator", {}, file))
+    optimizer = ConstrainedBO(problem=problem, seed=4)
+    while len(optimizer.trials) < 25:
+        optimizer.tell(measured.trials(optimizer.ask(1), len(optimizer.trials)))
+    assert problem.best(optimizer.trials[:10]) is None
+    assert problem.best(optimizer.trials) is not None
